@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Sizes and times that bound what one side may ask of the other. Times are in seconds."""
+
+from typing import Final
+
+MAX_MESSAGE: Final = 8 * 1024 * 1024
+"""Largest message in bytes, in either direction, without its NUL."""
+
+MESSAGE_DEADLINE: Final = 5.0
+"""How long a message may take from its first byte to its last, to be read or to be written."""
+
+HELLO_DEADLINE: Final = 10.0
+"""How long a new connection may stay silent before its first message."""
+
+REPLY_GRACE: Final = 2.0
+"""What a caller waits beyond a verb's limit, so that the server's own TimedOut arrives first."""
+
+POOL_SIZE: Final = 8
+"""Idle connections that a proxy keeps; it opens more when more threads call at once."""
+
+MAX_CONNECTIONS: Final = 32
+"""Connections that a proxy opens at most; further callers wait for one."""
+
+VDSM_CONNECTIONS: Final = 64
+"""Connections that supervdsm accepts from vdsm's uid at a time."""
+
+ROOT_CONNECTIONS: Final = 16
+"""Connections that supervdsm accepts from root at a time."""

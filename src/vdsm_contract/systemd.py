@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two small protocols by which systemd starts and watches a service.
+
+Sources: sd_listen_fds(3) and sd_notify(3).
+"""
+
+import os
+import socket
+from typing import Final
+
+_FIRST_FD: Final = 3
+
+WATCHDOG_ENV: Final = "VDSM_WATCHDOG_USEC"
+"""Our own name for WATCHDOG_USEC: podman does not pass systemd's into a container."""
+
+
+def listen_fds() -> list[socket.socket]:
+    """Return the listening sockets that systemd passed in, in the order of the socket unit.
+
+    LISTEN_PID is not compared: podman sets it to 1, which is wrong with the host's pid namespace. The
+    variables are removed, so that child processes do not take the sockets for theirs.
+    """
+    count = int(os.environ.pop("LISTEN_FDS", "0"))
+    os.environ.pop("LISTEN_PID", None)
+    os.environ.pop("LISTEN_FDNAMES", None)
+    sockets = []
+    for fd in range(_FIRST_FD, _FIRST_FD + count):
+        os.set_inheritable(fd, False)
+        sockets.append(socket.socket(fileno=fd))
+    return sockets
+
+
+def notify(state: str) -> bool:
+    """Send `state` (such as "READY=1") to the service manager.
+
+    Returns whether there is a service manager to tell: False without NOTIFY_SOCKET. A manager that
+    went away is not an error of the service, so OSError is not raised but also returns False.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(state.encode(), address)
+        except OSError:
+            return False
+    return True
+
+
+def watchdog_interval() -> float | None:
+    """Return how many seconds may pass between two WATCHDOG=1, None when nobody watches.
+
+    Raises ValueError when the variable is not a positive number of microseconds.
+    """
+    text = os.environ.get(WATCHDOG_ENV, "")
+    if not text:
+        return None
+    microseconds = int(text)
+    if microseconds <= 0:
+        raise ValueError(f"{WATCHDOG_ENV}={text}: expected a positive number of microseconds")
+    return microseconds / 1_000_000
