@@ -2,12 +2,12 @@
 """How a verb is declared: once, as a typed method with what it promises.
 
     class Storage(Interface, name="org.ovirt.supervdsm.storage"):
-        @verb(limit=seconds(60), lock=per_path("fs_file"), errors=(UmountFailed,), touches="umount2(2)")
+        @verb(limit=seconds(60), lock=per_path("fs_file"), errors=(UmountFailed,), touches="...")
         def umount(self, fs_file: str, force: bool = False, lazy: bool = False) -> None: ...
 
-The room on the root side is a subclass that implements the methods, the proxy is a subclass made at run
-time, so that mypy checks both ends against the same lines. The interface text that varlink clients
-read is generated from them too (`idl`).
+The room on the root side is a subclass that implements the methods, the proxy is a subclass made
+at run time, so that mypy checks both ends against the same lines. The interface text that varlink
+clients read is generated from them too (`idl`).
 """
 
 import inspect
@@ -111,8 +111,8 @@ def verb(
 ) -> Callable[[_F], _F]:
     """Declare a method of an `Interface` as a verb.
 
-    `limit` is in seconds and enforced by the root side; `secret` names the arguments that no log may
-    show; `touches` says for the audit what of the host the verb reads or changes.
+    `limit` is in seconds and enforced by the root side; `secret` names the arguments that no log
+    may show; `touches` says for the audit what of the host the verb reads or changes.
     """
 
     def mark(function: _F) -> _F:

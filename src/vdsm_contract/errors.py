@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The closed set of errors that supervdsm answers with, and the few that only a caller can see.
 
-An error on the wire is a varlink error: a name and typed fields, never a class path, never a traceback.
-Each class here is one such error; its dataclass fields are the fields on the wire. `code` is the
-number that oVirt's API gives to the failure (upstream-vdsm 4), used by vdsm for its own callers.
+An error on the wire is a varlink error: a name and typed fields, never a class path, never a
+traceback. Each class here is one such error; its dataclass fields are the fields on the wire.
+`code` is the number that oVirt's API gives to the failure (upstream-vdsm 4), used by vdsm for its
+own callers.
 """
 
 from dataclasses import dataclass

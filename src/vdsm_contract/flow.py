@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The flow id: oVirt's correlation id, carried from the client's request to the audit line.
 
-vdsm binds it while it serves a request, the proxy sends it along, and supervdsm binds it again while
-the verb runs, so that one grep finds a flow in both journals.
+vdsm binds it while it serves a request, the proxy sends it along, and supervdsm binds it again
+while the verb runs, so that one grep finds a flow in both journals.
 """
 
 from collections.abc import Iterator

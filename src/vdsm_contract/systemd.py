@@ -17,8 +17,8 @@ WATCHDOG_ENV: Final = "VDSM_WATCHDOG_USEC"
 def listen_fds() -> list[socket.socket]:
     """Return the listening sockets that systemd passed in, in the order of the socket unit.
 
-    LISTEN_PID is not compared: podman sets it to 1, which is wrong with the host's pid namespace. The
-    variables are removed, so that child processes do not take the sockets for theirs.
+    LISTEN_PID is not compared: podman sets it to 1, which is wrong with the host's pid namespace.
+    The variables are removed, so that child processes do not take the sockets for theirs.
     """
     count = int(os.environ.pop("LISTEN_FDS", "0"))
     os.environ.pop("LISTEN_PID", None)

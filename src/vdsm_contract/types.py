@@ -68,8 +68,8 @@ class DeviceQos(Struct, frozen=True):
 class Addressing(Struct, kw_only=True):
     """What every device and network says of its addresses.
 
-    `addr` is the primary IPv4 address or empty; `gateway` is empty and `ipv6gateway` is `::` when there
-    is none. `mtu` is a decimal string, as the engine expects it.
+    `addr` is the primary IPv4 address or empty; `gateway` is empty and `ipv6gateway` is `::` when
+    there is none. `mtu` is a decimal string, as the engine expects it.
     """
 
     addr: str
@@ -98,7 +98,8 @@ class Nic(Addressing, kw_only=True):
 
 
 class Bond(Addressing, kw_only=True):
-    """A bond. `opts` holds the options that differ from the mode's defaults, and always the mode."""
+    """A bond. `opts` holds the options that differ from the mode's defaults, and always the
+    mode."""
 
     hwaddr: str
     slaves: list[str]

@@ -34,7 +34,8 @@ class Host(Interface, name=HOST):
         touches="writes /sys/kernel/mm/ksm/{run,merge_across_nodes,sleep_millisecs,pages_to_scan}",
     )
     def ksm_tune(self, tuning: KsmTuning) -> None:
-        """Set kernel same-page merging: run and merge_across_nodes 0 to 2, the others below 2**32."""
+        """Set kernel same-page merging: run and merge_across_nodes 0 to 2, the others below
+        2**32."""
 
     @verb(
         limit=seconds(60),
@@ -43,7 +44,8 @@ class Host(Interface, name=HOST):
         touches="writes nr_hugepages below /sys/kernel/mm/hugepages or a NUMA node's",
     )
     def hugepages_alloc(self, count: int, path: str) -> HugepagesAllocated:
-        """Add `count` (negative: remove) huge pages to the pool whose nr_hugepages file is `path`."""
+        """Add `count` (negative: remove) huge pages to the pool whose nr_hugepages file is
+        `path`."""
 
     @verb(limit=seconds(10), touches="reads /etc/libvirt/qemu.conf of the host")
     def check_qemu_conf_contains(self, key: str, value: str) -> QemuConfMatch:

@@ -23,9 +23,9 @@ class Storage(Interface, name=STORAGE):
     ) -> None:
         """Mount `fs_spec` on the directory `fs_file`.
 
-        `vfs_type` is nfs, nfs4, ext4 or xfs, or none for a directory of the host that belongs to vdsm (a
-        bind mount). `mnt_opts` are mount(8)'s, from an allow-list; nosuid, nodev and noexec are
-        always added. A target that is already a mount of the same source stays as it is.
+        `vfs_type` is nfs, nfs4, ext4 or xfs, or none for a directory of the host that belongs to
+        vdsm (a bind mount). `mnt_opts` are mount(8)'s, from an allow-list; nosuid, nodev and
+        noexec are always added. A target that is already a mount of the same source stays as it is.
         """
 
     @verb(
