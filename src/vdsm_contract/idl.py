@@ -36,8 +36,8 @@ def _method_text(verb: Verb) -> str:
 
 
 def _type_text(struct: mi.StructType) -> str:
-    return f"{_comment(struct.cls.__doc__ or '')}type {struct.cls.__name__}
-    {_fields(struct.fields)}"
+    comment = _comment(struct.cls.__doc__ or "")
+    return f"{comment}type {struct.cls.__name__} {_fields(struct.fields)}"
 
 
 def _error_text(error: type[VerbError]) -> str:
