@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a JSON-RPC request to the handler of its verb, and one line in the log for each call.
+
+In this order: does the verb exist (-32601), is vdsm ready (99), is the verb implemented (44), are
+the parameters right (-32602), is there room (1100). Only then is the handler called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from vdsm.jsonrpc.errors import JSON, Code, VdsmError
+from vdsm.jsonrpc.pool import WorkerPool
+from vdsm.jsonrpc.registry import Call, Handler, Registry
+from vdsm.jsonrpc.rpc import Origin, Outcome, Request
+from vdsm.jsonrpc.schema import Schema, redact
+from vdsm_contract import flow
+
+log = logging.getLogger(__name__)
+
+SLOW_S = 1.0  # oVirt's threshold for a warning about a slow call
+_METHOD_LENGTH = 64  # of a method's name in the log; a client may send anything
+
+Done = Callable[[Outcome], None]
+
+
+class Dispatcher:
+    """Runs requests in the worker pool. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        schema: Schema,
+        registry: Registry,
+        pool: WorkerPool,
+        loop: asyncio.AbstractEventLoop,
+        ready: Callable[[], bool],
+    ) -> None:
+        unknown = registry.keys() - schema.verbs.keys()
+        if unknown:
+            raise ValueError(f"verbs that the API does not have: {', '.join(sorted(unknown))}")
+        self._schema = schema
+        self._registry = registry
+        self._pool = pool
+        self._loop = loop
+        self._ready = ready
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that were accepted and are not answered."""
+        return self._in_flight
+
+    async def drained(self) -> None:
+        """Returns once no call is in flight."""
+        await self._idle.wait()
+
+    def call(self, request: Request, origin: Origin, done: Done) -> None:
+        """Starts a call; `done` is called once, on the loop's thread, with what came of it."""
+        call = Call(request.method, origin.flow_id, origin.client, origin.local)
+        arrived = time.monotonic()
+        try:
+            handler, params = self._prepare(request)
+            if origin.quota.used >= origin.quota.limit:
+                raise VdsmError(Code.RESOURCE_EXHAUSTED)
+            finished = partial(self._finished, origin, done)
+            if not self._pool.submit(partial(self._run, handler, call, params, arrived, finished)):
+                raise VdsmError(Code.RESOURCE_EXHAUSTED)
+        except VdsmError as error:
+            _log_call(call, error, arrived, arrived)
+            done(error)
+            return
+        origin.quota.used += 1
+        self._in_flight += 1
+        self._idle.clear()
+
+    def _prepare(self, request: Request) -> tuple[Handler, dict[str, JSON]]:
+        """The handler and its checked parameters. Raises VdsmError."""
+        if request.method not in self._schema.verbs:
+            raise VdsmError(Code.METHOD_NOT_FOUND)
+        if not self._ready():
+            raise VdsmError(Code.RECOVERY_IN_PROGRESS)
+        handler = self._registry.get(request.method)
+        if handler is None:
+            raise VdsmError(
+                Code.METHOD_NOT_IMPLEMENTED, f"This vdsm does not implement {request.method}"
+            )
+        params = self._schema.check(request.method, request.params)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s parameters: %s", request.method, redact(params))
+        return handler, params
+
+    def _run(
+        self,
+        handler: Handler,
+        call: Call,
+        params: dict[str, JSON],
+        arrived: float,
+        finished: Callable[[Outcome], None],
+    ) -> None:
+        """Calls the handler; on a worker's thread."""
+        began = time.monotonic()
+        with flow.bound(call.flow_id):
+            outcome = invoke(handler, call, params)
+            _log_call(call, outcome, arrived, began)
+        try:
+            self._loop.call_soon_threadsafe(finished, outcome)
+        except RuntimeError:  # the loop is closed: vdsm gave up waiting for this call
+            log.warning("%s ended after vdsm had stopped waiting for it", call.method)
+
+    def _finished(self, origin: Origin, done: Done, outcome: Outcome) -> None:
+        origin.quota.used -= 1
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
+        done(outcome)
+
+
+def invoke(handler: Handler, call: Call, params: dict[str, JSON]) -> Outcome:
+    """Calls a handler and encodes its result; whatever it raises becomes a VdsmError."""
+    try:
+        result = handler(call, params)
+        return msgspec.json.encode(True if result is None else result)
+    except VdsmError as error:
+        return error
+    except Exception:  # the caller gets an id, the journal gets the traceback under the same id
+        incident = uuid.uuid4().hex[:12]
+        log.exception("%s failed unexpectedly, incident %s", call.method, incident)
+        return VdsmError(
+            Code.INTERNAL_ERROR, f"The call failed inside vdsm; see incident {incident}"
+        )
+
+
+def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> None:
+    now = time.monotonic()
+    code = outcome.code if isinstance(outcome, VdsmError) else 0
+    slow = now - began > SLOW_S
+    log.log(
+        logging.WARNING if slow else logging.INFO,
+        "call method=%s client=%s flow=%s code=%d duration=%.3fs waited=%.3fs%s",
+        # The name may be anything when it is not a verb's.
+        "".join(c if c.isprintable() and c != " " else "?" for c in call.method[:_METHOD_LENGTH]),
+        call.client,
+        call.flow_id or "-",
+        code,
+        now - began,
+        began - arrived,
+        " slow" if slow else "",
+    )
+    if isinstance(outcome, VdsmError):
+        log.info("call method=%s failed: %s", call.method[:_METHOD_LENGTH], outcome.message)
