@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from vdsm.jsonrpc.limits import Limits
 from vdsm.jsonrpc.registry import Address
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 _SEND_EARLY = 0.7
 _EXPECT_LATE = 1.5
 _EXPECT_GRACE_S = 1.0
+_RECHECK_S = 0.05  # after a deadline was acted on
 
 
 class Connection(asyncio.Protocol):
@@ -57,8 +59,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol ---------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._made_at = self._received_at = self._sent_at = self._loop.time()
         self._on_made(self)
         self._check()
@@ -106,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._received_at = self._loop.time()  # it could not be heard while reading was paused
         if self._transport is not None and self._finishing_since is None:
             self._transport.resume_reading()
+        self._check()
 
     # --- session.Link -------------------------------------------------------------------------
 
@@ -129,6 +131,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        transport.resume_reading()  # what comes is thrown away
         if transport.can_write_eof():
             # Closing while unread bytes are there would make the kernel send a reset, which can
             # take the ERROR frame away from the client: wait for its end, up to the time limit.
@@ -151,21 +154,20 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _check(self) -> None:
-        """Does what is due now, and sets the timer for what is due next."""
+        """Does the first thing that is due, and sets the timer for what is due next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._transport is None:
             return
-        due: list[float] = []
-        for when, act in self._deadlines():
-            if when <= self._loop.time():
-                act()
-                # Something changed: look again, from the loop, so that acts do not nest.
-                when = self._loop.time()
-            due.append(when)
-        if due and self._transport is not None:
-            self._timer = self._loop.call_at(max(min(due), self._loop.time() + 0.01), self._check)
+        when, act = min(self._deadlines(), key=lambda deadline: deadline[0], default=(0.0, None))
+        if act is None:
+            return
+        if when > self._loop.time():
+            self._timer = self._loop.call_at(when, self._check)
+            return
+        self._timer = self._loop.call_later(_RECHECK_S, self._check)
+        act()
 
     def _deadlines(self) -> list[tuple[float, Callable[[], None]]]:
         limits = self._limits

@@ -146,7 +146,7 @@ def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> Non
     slow = now - began > SLOW_S
     log.log(
         logging.WARNING if slow else logging.INFO,
-        "call method=%s client=%s flow=%s code=%d duration=%.3fs waited=%.3fs%s",
+        "call method=%s client=%s flow=%s code=%d duration=%.3fs waited=%.3fs%s%s",
         # The name may be anything when it is not a verb's.
         "".join(c if c.isprintable() and c != " " else "?" for c in call.method[:_METHOD_LENGTH]),
         call.client,
@@ -155,6 +155,5 @@ def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> Non
         now - began,
         began - arrived,
         " slow" if slow else "",
+        f" error={outcome.message!r}" if isinstance(outcome, VdsmError) else "",
     )
-    if isinstance(outcome, VdsmError):
-        log.info("call method=%s failed: %s", call.method[:_METHOD_LENGTH], outcome.message)

@@ -209,4 +209,7 @@ class Server:
     def _publish(self, body: bytes) -> None:
         """Passes an event on; called on any thread."""
         headers = {"content-type": "application/json"}
-        self._loop.call_soon_threadsafe(self._broker.publish, QUEUE, headers, body)
+        try:
+            self._loop.call_soon_threadsafe(self._broker.publish, QUEUE, headers, body)
+        except RuntimeError:
+            log.debug("An event came when the server had ended")

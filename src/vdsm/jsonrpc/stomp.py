@@ -41,7 +41,7 @@ _MAX_LENGTH_DIGITS = 12
 
 
 class FrameError(Exception):
-    """Bytes that are not a STOMP frame, or one that is over a limit. The message is for the peer."""
+    """Bytes that are no STOMP frame, or one that is over a limit. The message is for the peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,18 @@ class Parser:
         """Takes bytes and yields every frame that they complete. Raises FrameError."""
         self._buffer += data
         while True:
-            if self._head is None and not self._read_head():
-                return
-            frame = self._read_body()
+            head = self._head or self._read_head()
+            frame = self._read_body(*head) if head else None
             if frame is None:
                 return
             yield frame
 
-    def _read_head(self) -> bool:
-        """Reads the command and the headers; False until all of them are there."""
+    def _read_head(self) -> tuple[str, dict[str, str]] | None:
+        """Reads the command and the headers; None until all of them are there."""
         buffer = self._buffer
         self._skip_line_ends()
         if not buffer:
-            return False
+            return None
         self._check_command()
         end, size = self._find_blank_line()
         if end < 0:
@@ -112,7 +111,7 @@ class Parser:
                 raise FrameError("the headers are too long")
             # The blank line may straddle two reads: "\n\r\n" is three bytes.
             self._scanned = max(0, len(buffer) - 2)
-            return False
+            return None
         if end > self._limits.header_bytes:
             raise FrameError("the headers are too long")
         head = bytes(buffer[:end])
@@ -120,7 +119,7 @@ class Parser:
         self._scanned = 0
         self._head = self._parse_head(head)
         self._length = self._content_length(self._head[1])
-        return True
+        return self._head
 
     def _skip_line_ends(self) -> None:
         """Drops heart-beats and the line ends that may follow a frame."""
@@ -189,9 +188,8 @@ class Parser:
             raise FrameError(f"the body is over {self._limits.body_bytes} bytes")
         return length
 
-    def _read_body(self) -> Frame | None:
+    def _read_body(self, command: str, headers: dict[str, str]) -> Frame | None:
         """Reads the body and the NUL behind it; None until both are there."""
-        assert self._head is not None
         buffer = self._buffer
         if self._length is not None:
             if len(buffer) <= self._length:
@@ -206,7 +204,6 @@ class Parser:
             if end < 0:
                 self._scanned = len(buffer)
                 return None
-        command, headers = self._head
         body = bytes(buffer[:end])
         if body and command not in _WITH_BODY:
             raise FrameError(f"a {command} frame has no body")

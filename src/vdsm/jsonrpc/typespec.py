@@ -29,7 +29,7 @@ class SpecError(Exception):
     """A type that is written wrong. Found when the schema is loaded, so it never meets a call."""
 
 
-class Mismatch(Exception):  # noqa: N818 - it is caught and turned into a VdsmError
+class Mismatch(Exception):
     """A value that does not fit its type. `path` is the value's place below the parameters."""
 
     def __init__(self, path: str, problem: str) -> None:
@@ -280,18 +280,15 @@ def _check_enum(value: JSON, words: tuple[str, ...], path: str) -> JSON:
     return value
 
 
-def _check_union(
-    value: JSON, alternatives: tuple[Type, ...], path: str, types: Types
-) -> JSON:
-    deepest: Mismatch | None = None
+def _check_union(value: JSON, alternatives: tuple[Type, ...], path: str, types: Types) -> JSON:
+    deepest = Mismatch("", "fits none of its types")
     for alternative in alternatives:
         try:
             return check(value, alternative, path, types)
         except Mismatch as mismatch:
             # The complaint of the alternative that went furthest is the most useful one.
-            if deepest is None or len(mismatch.path) > len(deepest.path):
+            if len(mismatch.path) > len(deepest.path):
                 deepest = mismatch
-    assert deepest is not None
     raise deepest
 
 
@@ -314,10 +311,11 @@ def _boolean(value: JSON, path: str) -> JSON:
 
 def _integer(name: str, low: int | None) -> Callable[[JSON, str], JSON]:
     def checked(value: JSON, path: str) -> JSON:
-        if isinstance(value, str) and _INTEGER.fullmatch(value):
-            value = int(value)
-        elif isinstance(value, float) and value.is_integer():
-            value = int(value)
+        match value:
+            case str() if _INTEGER.fullmatch(value):
+                value = int(value)
+            case float() if value.is_integer():
+                value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise Mismatch(path, f"expected {name}, got {kind(value)}")
         if low is not None and value < low:
