@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The two small protocols by which systemd starts and watches a service.
+"""The small protocols by which systemd starts, watches and logs a service.
 
-Sources: sd_listen_fds(3) and sd_notify(3).
+Sources: sd_listen_fds(3), sd_notify(3), and conmon(8) for the journal.
 """
 
+import logging
 import os
 import socket
+import sys
 from typing import Final
 
 _FIRST_FD: Final = 3
@@ -61,3 +63,20 @@ def watchdog_interval() -> float | None:
     if microseconds <= 0:
         raise ValueError(f"{WATCHDOG_ENV}={text}: expected a positive number of microseconds")
     return microseconds / 1_000_000
+
+
+def log_to_journal(level: str) -> None:
+    """Log from `level` on: up to INFO to stdout, the rest to stderr.
+
+    Podman's journald driver gives stdout the priority "info" and stderr "err", and knows no prefix.
+    """
+    calm = logging.StreamHandler(sys.stdout)
+    calm.addFilter(lambda record: record.levelno < logging.WARNING)
+    alarmed = logging.StreamHandler(sys.stderr)
+    alarmed.setLevel(logging.WARNING)
+    logging.basicConfig(
+        level=level,
+        format="%(levelname)s %(name)s: %(message)s",
+        handlers=[calm, alarmed],
+        force=True,
+    )

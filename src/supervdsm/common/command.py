@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run a child process within the limit of the call that needs it.
 
-The child leads a process group of its own. When the limit is reached, the whole group is killed, so that
-no grandchild (mount.nfs under mount, say) lives on. A child that the kernel holds in D state can
-not be waited for: it is left behind and the caller gets TimedOut.
+The child leads a process group of its own. When the limit is reached, the whole group is killed,
+so that no grandchild (mount.nfs under mount, say) lives on. A child that the kernel holds in D
+state can not be waited for: it is left behind and the caller gets TimedOut.
 """
 
 import os
@@ -18,6 +18,9 @@ from vdsm_contract.errors import TimedOut
 
 _REAP_SECONDS: Final = 1.0
 """How long a killed child may take to end before it is left behind."""
+
+_MAX_OUTPUT: Final = 256 * 1024
+"""What is kept of each output, in bytes: it may travel in an error."""
 
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 """All that a child sees of our environment."""
@@ -86,4 +89,4 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _text(output: bytes) -> str:
-    return output.decode(errors="replace").strip()
+    return output[:_MAX_OUTPUT].decode(errors="replace").strip()

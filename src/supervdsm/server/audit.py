@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is written down: one line for each call, and one for each peer that was sent away.
+
+A line names the caller, the verb, its arguments without the secret ones, the flow id, the outcome
+and the duration. Everything that came over the wire is quoted as JSON and cut, so it cannot forge
+a line.
+"""
+
+import logging
+from typing import Any, Final
+
+import msgspec
+
+from supervdsm.server.peer import PROBE, Peer
+from supervdsm.server.table import Entry
+from vdsm_contract.errors import ContractError
+
+_log: Final = logging.getLogger("supervdsm.audit")
+_MAX_ARGUMENTS: Final = 1024
+_MAX_FLOW: Final = 128
+_MASK: Final = "********"
+
+
+def call(
+    peer: Peer,
+    entry: Entry,
+    parameters: msgspec.Struct | None,
+    error: BaseException | None,
+    duration: float,
+) -> None:
+    """Write the line of a call that has ended; `duration` is in seconds."""
+    if peer is PROBE and error is None:
+        return
+    level = logging.INFO if error is None else logging.WARNING
+    if not _log.isEnabledFor(level):
+        return
+    _log.log(
+        level,
+        "call %s by %s flow=%s args=%s outcome=%s duration=%.6f",
+        entry.verb.method,
+        peer.name,
+        quote(getattr(parameters, "flow_id", None) or "", _MAX_FLOW),
+        arguments(entry, parameters),
+        outcome(error),
+        duration,
+    )
+
+
+def refused(name: str, error: ContractError) -> None:
+    """Write that a peer, a connection or a message was refused, and why."""
+    _log.warning("refused %s: %s", name, quote(f"{type(error).__name__}: {error}", _MAX_ARGUMENTS))
+
+
+def unexpected(identifier: str, entry: Entry, error: BaseException) -> None:
+    """Write the traceback of a failure that nobody declared, under the id that the caller got."""
+    _log.critical("unexpected %s in %s", identifier, entry.verb.method, exc_info=error)
+
+
+def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:
+    """Return the arguments as JSON, the secret ones masked, cut to a bounded length."""
+    if parameters is None:
+        return "?"
+    secret = entry.verb.promise.secret
+    shown: dict[str, Any] = {
+        name: _MASK if name in secret else getattr(parameters, name) for name in entry.arguments
+    }
+    return _cut(msgspec.json.encode(shown).decode(), _MAX_ARGUMENTS)
+
+
+def outcome(error: BaseException | None) -> str:
+    """Return `ok`, or the error's name and text."""
+    if error is None:
+        return "ok"
+    return f"{type(error).__name__} {quote(str(error), _MAX_ARGUMENTS)}"
+
+
+def quote(text: str, limit: int) -> str:
+    """Return `text` as a JSON string of ASCII in one line, cut to `limit` characters."""
+    printable = text[:limit].encode("ascii", "backslashreplace").decode()
+    return msgspec.json.encode(printable).decode()
+
+
+def _cut(text: str, limit: int) -> str:
+    text = text.encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From READY to the end: the main thread watches, and ends the process in one way only.
+
+READY=1 is sent once a call went through. WATCHDOG=1 is sent only after a probe took the whole way
+of a call (listening thread, session thread, dispatch): a process that only looks alive is killed by
+systemd. SIGTERM drains and ends with 0; an Unexpected, or a dead listening thread, drains and
+ends with 1, and systemd starts the next instance.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Final
+
+from supervdsm.server.listen import Listener
+from vdsm_contract import systemd
+from vdsm_contract.interfaces import Service
+from vdsm_contract.wire import Channel, MessageTooSlow, OutgoingRequest, StreamClosed, encode
+
+_log: Final = logging.getLogger(__name__)
+_IDLE_SECONDS: Final = 10.0
+"""How often the listening thread is looked at when no watchdog waits for us."""
+_PROBES_PER_INTERVAL: Final = 3
+
+
+class Lifecycle:
+    """Ends the process on a signal or on `fail`; `drain_seconds` is how long calls may take
+    then."""
+
+    def __init__(self, *, drain_seconds: float) -> None:
+        self._drain_seconds = drain_seconds
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)  # unlike an Event, a signal handler may set it
+        self._status = 0
+        self._signal = 0
+        self.draining = False
+
+    def fail(self, identifier: str) -> None:
+        """Ask for the end of the process because of the Unexpected `identifier`."""
+        _log.critical("ending because of unexpected %s", identifier)
+        self._status = 1
+        os.eventfd_write(self._wake, 1)
+
+    def run(self, listener: Listener) -> int:
+        """Serve until asked to end; return the exit status."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        stop_reaper = threading.Event()
+        reaper = threading.Thread(
+            target=listener.dispatcher.calls.reap_forever,
+            args=(stop_reaper,),
+            name="reaper",
+            daemon=True,
+        )
+        reaper.start()
+        listener.start()
+        self._serve(listener)
+        self._drain(listener)
+        stop_reaper.set()
+        return self._status
+
+    def _serve(self, listener: Listener) -> None:
+        interval = systemd.watchdog_interval()
+        pause = interval / _PROBES_PER_INTERVAL if interval else _IDLE_SECONDS
+        ready = False
+        wake = select.poll()
+        wake.register(self._wake, select.POLLIN)
+        while not wake.poll(0):
+            if not listener.alive:
+                _log.critical("the listening thread has ended")
+                self._status = 1
+                return
+            if _probe(listener, timeout=pause):
+                systemd.notify("WATCHDOG=1" if ready else "READY=1\nSTATUS=Serving")
+                if not ready:
+                    _log.info("ready")
+                ready = True
+            else:
+                _log.error("a probe call was not answered within %.1f s", pause)
+            wake.poll(pause * 1000)
+
+    def _drain(self, listener: Listener) -> None:
+        self.draining = True
+        if self._signal:
+            _log.info("%s: ending", signal.Signals(self._signal).name)
+        systemd.notify("STOPPING=1\nSTATUS=Finishing the calls in flight")
+        started = time.monotonic()
+        if listener.drain(self._drain_seconds):
+            _log.info("drained in %.3f s", time.monotonic() - started)
+        else:
+            left = listener.dispatcher.calls.snapshot()
+            _log.error("left behind: %s", [one.call.method for one in left])
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signal = number
+        os.eventfd_write(self._wake, 1)
+
+
+def _probe(listener: Listener, *, timeout: float) -> bool:
+    """Make a Ping through the listening thread; return whether it was answered in time."""
+    ping = Service.VERBS["ping"]
+    sock: socket.socket = listener.probe()
+    channel = Channel(sock)
+    try:
+        channel.send(encode(OutgoingRequest(ping.method, ping.parameters())))
+        return b'"error"' not in channel.receive(timeout)
+    except (OSError, StreamClosed, MessageTooSlow):
+        return False
+    finally:
+        channel.close()
+
+
+def end(status: int) -> None:
+    """End the process now, also when a stuck thread would not let the interpreter end."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The locks of calls: one for a name on the whole host, or one for each path.
+
+A lock belongs to the function that runs, not to the client that asked: it is held until the
+function ends, also when the client has long gone or was told TimedOut.
+"""
+
+import posixpath
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from supervdsm.common.call import ServedCall
+from vdsm_contract.declare import Lock, LockMode
+from vdsm_contract.errors import Busy
+
+
+class LockTable:
+    """The locks that are held or waited for now; nothing is kept of those that are not."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: dict[str, tuple[threading.Lock, int]] = {}
+
+    @contextmanager
+    def held(self, lock: Lock, parameters: msgspec.Struct, call: ServedCall) -> Iterator[None]:
+        """Hold `lock` for a call with `parameters` until the block ends. Raises Busy."""
+        if lock.mode is LockMode.NONE:
+            yield
+            return
+        key = lock_key(lock, parameters)
+        mutex = self._enter(key)
+        try:
+            waits = lock.mode is LockMode.WAIT
+            if not mutex.acquire(blocking=waits, timeout=call.remaining() if waits else -1):
+                raise Busy(lock=key)
+            try:
+                yield
+            finally:
+                mutex.release()
+        finally:
+            self._leave(key)
+
+    def _enter(self, key: str) -> threading.Lock:
+        with self._guard:
+            mutex, users = self._locks.get(key, (threading.Lock(), 0))
+            self._locks[key] = (mutex, users + 1)
+            return mutex
+
+    def _leave(self, key: str) -> None:
+        with self._guard:
+            mutex, users = self._locks[key]
+            if users > 1:
+                self._locks[key] = (mutex, users - 1)
+            else:
+                del self._locks[key]
+
+
+def lock_key(lock: Lock, parameters: msgspec.Struct) -> str:
+    """Return what identifies `lock` for these parameters; two spellings of a path are one key."""
+    if not lock.parameter:
+        return lock.name
+    path = str(getattr(parameters, lock.parameter))
+    return f"{lock.name}:{posixpath.normpath('/' + path.lstrip('/'))}"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One connection: its thread reads a request, serves it, answers, and reads the next.
+
+vdsm must say Hello first. A peer that breaks the protocol is told so, once, and sent away; no other
+session notices.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from supervdsm.server import audit
+from supervdsm.server.dispatch import Dispatcher, encode_error
+from supervdsm.server.introspect import STANDARD, Introspection
+from supervdsm.server.peer import Peer
+from vdsm_contract.errors import BadMessage, HelloRequired, VerbError
+from vdsm_contract.interfaces import Service
+from vdsm_contract.limits import HELLO_DEADLINE
+from vdsm_contract.version import CONTRACT_VERSION
+from vdsm_contract.wire import (
+    Channel,
+    MessageTooLarge,
+    MessageTooSlow,
+    Request,
+    StreamClosed,
+)
+
+_HELLO: Final = Service.VERBS["hello"].method
+_decoder: Final = msgspec.json.Decoder(Request)
+
+
+class _Goodbye(Exception):
+    """The connection must end; `error` is what the peer is told."""
+
+    def __init__(self, error: VerbError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(eq=False)
+class Session:
+    """A connection with an admitted peer."""
+
+    channel: Channel
+    peer: Peer
+    dispatcher: Dispatcher
+    introspection: Introspection
+    greeted: bool = False
+
+    def run(self) -> None:
+        """Serve the connection until it ends."""
+        try:
+            self._serve()
+        except _Goodbye as goodbye:
+            audit.refused(self.peer.name, goodbye.error)
+            self.channel.send_now(encode_error(goodbye.error))
+        except (StreamClosed, MessageTooSlow, OSError):
+            return  # the peer went away or does not read: the calls it made are in the audit
+        finally:
+            self.channel.shutdown()
+            self.channel.close()
+
+    def _serve(self) -> None:
+        timeout: float | None = HELLO_DEADLINE
+        while True:
+            request = self._receive(timeout)
+            timeout = None
+            if not self.greeted and not self._may_call_ungreeted(request):
+                raise _Goodbye(HelloRequired())
+            answer = self._answer(request)
+            if answer is None:
+                return
+            if not request.oneway:
+                self.channel.send(answer)
+            if request.method == _HELLO:
+                self._check_hello(request)
+
+    def _receive(self, timeout: float | None) -> Request:
+        try:
+            return _decoder.decode(self.channel.receive(timeout))
+        except TimeoutError:
+            raise _Goodbye(BadMessage(reason="nothing came on the new connection")) from None
+        except MessageTooSlow:
+            raise _Goodbye(BadMessage(reason="the message did not end in time")) from None
+        except MessageTooLarge:
+            raise _Goodbye(BadMessage(reason="the message is too large")) from None
+        except StreamClosed as closed:
+            if closed.partial:
+                raise _Goodbye(BadMessage(reason="the stream ended inside a message")) from None
+            raise
+        except RecursionError:
+            raise _Goodbye(BadMessage(reason="the message is nested too deeply")) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise _Goodbye(BadMessage(reason=str(error))) from None
+
+    def _may_call_ungreeted(self, request: Request) -> bool:
+        return (
+            self.peer.is_root
+            or request.method == _HELLO
+            or request.method.startswith(f"{STANDARD}.")
+        )
+
+    def _answer(self, request: Request) -> bytes | None:
+        entry = self.dispatcher.table.get(request.method)
+        if entry is None:
+            return self.introspection.answer(request)
+        return self.dispatcher.serve(entry, request, self.peer, self._expire)
+
+    def _check_hello(self, request: Request) -> None:
+        """Note a good Hello; end the connection after a bad one, which was answered already."""
+        hello = Service.VERBS["hello"]
+        try:
+            said = msgspec.json.decode(request.parameters, type=hello.parameters)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise StreamClosed(partial=False) from None
+        if getattr(said, "contract", None) != CONTRACT_VERSION:
+            raise StreamClosed(partial=False)
+        self.greeted = True
+
+    def _expire(self, answer: bytes) -> None:
+        """Give `answer` in the stead of a verb that is stuck; the connection ends with it."""
+        self.channel.send_now(answer)
+        self.channel.shutdown()
+
+
+def refuse(channel: Channel, name: str, error: VerbError) -> None:
+    """Tell a peer that was not let in why, write it down, and close."""
+    audit.refused(name, error)
+    channel.send_now(encode_error(error))
+    channel.close()
