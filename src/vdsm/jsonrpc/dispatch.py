@@ -22,6 +22,7 @@ from vdsm.jsonrpc.registry import Call, Handler, Registry
 from vdsm.jsonrpc.rpc import Origin, Outcome, Request
 from vdsm.jsonrpc.schema import Schema, redact
 from vdsm_contract import flow
+from vdsm_contract.errors import ContractError
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,8 @@ def invoke(handler: Handler, call: Call, params: dict[str, JSON]) -> Outcome:
         return msgspec.json.encode(True if result is None else result)
     except VdsmError as error:
         return error
+    except ContractError as error:  # supervdsm's errors know oVirt's number for themselves
+        return VdsmError(error.code, str(error), {"error": type(error).__name__})
     except Exception:  # the caller gets an id, the journal gets the traceback under the same id
         incident = uuid.uuid4().hex[:12]
         log.exception("%s failed unexpectedly, incident %s", call.method, incident)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The `vdsm` command: reads options and configuration, builds the verbs, and serves."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import socket
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from vdsm import config as configuration
+from vdsm import daemon, logs
+from vdsm.jsonrpc.events import Events
+from vdsm.jsonrpc.tls import TlsError
+from vdsm.services import Services
+from vdsm.verbs import build_table
+from vdsm_contract.paths import CONFIG_DIR, PKI_DIR, SUPERVDSM_SOCKET
+from vdsm_contract.proxy import Supervdsm
+from vdsm_contract.systemd import listen_fds
+from vdsm_contract.version import RELEASE
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs vdsm until SIGTERM. Returns the exit status: 1 when it could not start."""
+    arguments = _parser().parse_args(argv)
+    logs.setup(arguments.log_level)
+    try:
+        config = configuration.load(arguments.config_dir)
+        sockets = _sockets(arguments.bind, config)
+        with closing(Supervdsm(arguments.svdsm_socket)) as supervdsm:
+            events = Events()
+            services = Services(config, supervdsm, events)
+            daemon.run(
+                config=config,
+                options=daemon.Options(arguments.pki_dir, arguments.drain_timeout),
+                sockets=sockets,
+                table=build_table(services),
+                events=events,
+            )
+    except (configuration.ConfigError, TlsError, OSError) as error:
+        print(f"vdsm: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sockets(address: tuple[str, int] | None, config: configuration.Config) -> list[socket.socket]:
+    """systemd's sockets, or one of our own when there are none or one was asked for."""
+    if address is None:
+        passed = listen_fds()
+        if passed:
+            return passed
+        address = (config.management_ip, config.management_port)
+    return [daemon.bind(*address)]
+
+
+def _address(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):([0-9]{1,5})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT or [IPV6]:PORT")
+    return match[1] or match[2], int(match[3])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vdsm",
+        description="oVirt's host agent, the unprivileged half: serves its API to the engine.",
+        epilog="Without --bind it serves the sockets that systemd passes in.",
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"vdsm {RELEASE}")
+    add("--bind", type=_address, metavar="HOST:PORT", help="listen here (default: vdsm.conf's)")
+    add("--config-dir", type=Path, default=CONFIG_DIR, help="default: %(default)s")
+    add("--pki-dir", type=Path, default=PKI_DIR, help="default: %(default)s")
+    add(
+        "--svdsm-socket",
+        type=Path,
+        default=SUPERVDSM_SOCKET,
+        help="supervdsm's socket (default: %(default)s)",
+    )
+    add(
+        "--drain-timeout",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="on SIGTERM, how long calls in flight may take (default: %(default)s)",
+    )
+    levels = [logging.getLevelName(n) for n in (10, 20, 30, 40)]
+    add("--log-level", choices=levels, default="INFO", help="default: %(default)s")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
