@@ -208,7 +208,7 @@ class KsmTuning(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class HugepagesAllocated(Struct):
-    """How many huge pages the kernel now has in the pool."""
+    """How many huge pages were really added to the pool; negative when it shrank."""
 
     allocated: int
 
