@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether vdsm answers: one Host.ping2 the way the engine makes it, TLS, STOMP 1.2, JSON-RPC 2.0.
+
+Only the few frames of this one call are spoken here. The name in the certificate is not compared:
+an engine's certificate names the host as the engine reaches it, and this call goes to loopback.
+"""
+
+import configparser
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec import Struct
+
+from vdsm_contract.paths import CONFIG_DIR, MANAGEMENT_PORT
+from vdsm_tool.errors import ToolError
+from vdsm_tool.finding import Finding, fail, ok
+from vdsm_tool.host import Host
+from vdsm_tool.pki.files import PkiFiles
+
+_NAME: Final = "vdsm"
+_TIMEOUT: Final = 10.0
+"""Seconds that the whole call may take."""
+_REQUESTS: Final = "jms.topic.vdsm_requests"
+_REPLIES: Final = "vdsm-tool"
+
+
+class Answer(Struct, frozen=True, rename="camel"):
+    """How vdsm answered: `seconds` from the connect to the answer; `tls` is empty without TLS."""
+
+    port: int
+    tls: str
+    seconds: float
+
+
+def uses_tls(host: Host) -> bool:
+    """Return `[vars] ssl` of the host's vdsm.conf; true when it is not set."""
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(host.path(CONFIG_DIR / "vdsm.conf"))
+        return parser.getboolean("vars", "ssl", fallback=True)
+    except (configparser.Error, ValueError) as error:
+        hint = "Correct the file; vdsm reads it when it starts."
+        raise ToolError(f"{CONFIG_DIR}/vdsm.conf: {error}", hint) from error
+
+
+def ask(
+    *, files: PkiFiles, tls: bool, port: int = MANAGEMENT_PORT
+) -> tuple[Answer | None, Finding]:
+    """Call Host.ping2 on this host; return how it was answered (None: not at all) and a finding."""
+    start = time.monotonic()
+    try:
+        with _connected(files, tls=tls, port=port) as stream:
+            version = stream.version() or "" if isinstance(stream, ssl.SSLSocket) else ""
+            _ping(stream)
+    except (OSError, ValueError) as error:
+        return None, fail(_NAME, f"no answer on port {port}: {error}", _way_out(error, files))
+    answer = Answer(port, version, round(time.monotonic() - start, 4))
+    how = version or "plain TCP"
+    milliseconds = answer.seconds * 1000
+    return answer, ok(_NAME, f"answered on port {port} over {how} in {milliseconds:.0f} ms")
+
+
+def _way_out(error: Exception, files: PkiFiles) -> str:
+    match error:
+        case FileNotFoundError():
+            return "`vdsm-tool pki init`, or let the engine enroll the certificate."
+        case ssl.SSLCertVerificationError():
+            return f"{files.certificate} must be signed by {files.ca_certificate}."
+        case ConnectionRefusedError():
+            return "`systemctl start vdsm.socket`."
+        case _:
+            return "`journalctl --boot --unit=vdsm.service --lines=50`."
+
+
+@contextmanager
+def _connected(files: PkiFiles, *, tls: bool, port: int) -> Iterator[socket.socket]:
+    # The files first: what is missing there is a better message than a failed handshake.
+    context = _context(files) if tls else None
+    with socket.create_connection(("localhost", port), timeout=_TIMEOUT) as plain:
+        if context is None:
+            yield plain
+        else:
+            with context.wrap_socket(plain) as secured:
+                yield secured
+
+
+def _context(files: PkiFiles) -> ssl.SSLContext:
+    for path in (files.ca_certificate, files.certificate, files.key):
+        path.open("rb").close()  # ssl's own error does not say which file it is
+    context = ssl.create_default_context(cafile=files.ca_certificate)
+    context.check_hostname = False
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+def _ping(stream: socket.socket) -> None:
+    """Make the call; raises OSError or ValueError when the answer is not the right one."""
+    deadline = time.monotonic() + _TIMEOUT
+    body = json.dumps({"jsonrpc": "2.0", "method": "Host.ping2", "params": [], "id": "1"})
+    frames = (
+        _frame("CONNECT", {"accept-version": "1.2", "host": "localhost", "heart-beat": "0,0"})
+        + _frame("SUBSCRIBE", {"id": "1", "destination": _REPLIES, "ack": "auto"})
+        + _frame("SEND", {"destination": _REQUESTS, "reply-to": _REPLIES}, body)
+    )
+    stream.sendall(frames)
+    received = b""
+    while True:
+        *complete, received = (received + _receive(stream, deadline)).split(b"\0")
+        for frame in complete:
+            head, _, content = frame.lstrip(b"\r\n").partition(b"\n\n")
+            match head.split(b"\n")[0].rstrip(b"\r"):
+                case b"MESSAGE":
+                    return _expect_result(content)
+                case b"ERROR":
+                    raise ValueError(f"STOMP error: {content.decode(errors='replace').strip()}")
+
+
+def _receive(stream: socket.socket, deadline: float) -> bytes:
+    stream.settimeout(max(deadline - time.monotonic(), 0.001))
+    data = stream.recv(65536)
+    if not data:
+        raise ConnectionResetError("vdsm closed the connection")
+    return data
+
+
+def _expect_result(content: bytes) -> None:
+    answer = json.loads(content)
+    if not isinstance(answer, dict) or "result" not in answer:
+        raise ValueError(f"not a JSON-RPC result: {content[:200].decode(errors='replace')}")
+
+
+def _frame(command: str, headers: dict[str, str], body: str = "") -> bytes:
+    lines = [command, *(f"{name}:{value}" for name, value in headers.items())]
+    return ("\n".join(lines) + "\n\n" + body + "\0").encode()
