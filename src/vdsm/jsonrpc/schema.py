@@ -70,6 +70,8 @@ class Schema:
         for verb in verbs.values():
             for parameter in verb.parameters:
                 self._resolve(parameter.type, f"{verb.name}({parameter.name})")
+            if verb.returns:
+                self._resolve(parse_type(verb.returns), f"{verb.name} ->")
         for name, spec in types.items():
             self._resolve(spec, name)
 
