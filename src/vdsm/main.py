@@ -33,13 +33,14 @@ def main(argv: list[str] | None = None) -> int:
         with closing(Supervdsm(arguments.svdsm_socket)) as supervdsm:
             events = Events()
             services = Services(config, supervdsm, events)
-            daemon.run(
-                config=config,
-                options=daemon.Options(arguments.pki_dir, arguments.drain_timeout),
-                sockets=sockets,
-                table=build_table(services),
-                events=events,
-            )
+            with services.sampler:
+                daemon.run(
+                    config=config,
+                    options=daemon.Options(arguments.pki_dir, arguments.drain_timeout),
+                    sockets=sockets,
+                    table=build_table(services),
+                    events=events,
+                )
     except (configuration.ConfigError, TlsError, OSError) as error:
         print(f"vdsm: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The verbs of oVirt's API: one module for each namespace. What is not here is not implemented."""
+
+from __future__ import annotations
+
+from vdsm.jsonrpc.registry import Registry, registry
+from vdsm.services import Services
+from vdsm.verbs.host import Host
+from vdsm.verbs.storage_pool import StoragePool
+
+__all__ = ["build_table"]
+
+
+def build_table(services: Services) -> Registry:
+    """All verbs, working with `services`. Touches neither the host nor supervdsm."""
+    return registry(Host(services).table(), StoragePool(services).table())
