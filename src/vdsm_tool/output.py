@@ -14,6 +14,15 @@ from vdsm_tool.finding import Finding, Level
 _COLOURS: Final = {Level.OK: "32", Level.WARN: "33", Level.FAIL: "31", Level.UNKNOWN: "35"}
 
 
+_TERMINAL: Final = "VDSM_TOOL_TERMINAL"
+"""Set to 1 by the wrapper on the host: the output is a pipe here, but ends on a terminal there."""
+
+
+def on_terminal(stream: TextIO | None = None) -> bool:
+    """Return whether a person reads `stream` (default: standard output)."""
+    return os.environ.get(_TERMINAL) == "1" or (stream or sys.stdout).isatty()
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a command the options that choose its output."""
     group = parser.add_mutually_exclusive_group()
@@ -35,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def wants_json(arguments: argparse.Namespace, stream: TextIO | None = None) -> bool:
     """Return whether the output is JSON: as asked for, else when `stream` is not a terminal."""
     asked: bool | None = arguments.as_json
-    return not (stream or sys.stdout).isatty() if asked is None else asked
+    return not on_terminal(stream) if asked is None else asked
 
 
 def print_json(value: object) -> None:
@@ -46,7 +55,7 @@ def print_json(value: object) -> None:
 
 def coloured(text: str, level: Level, stream: TextIO | None = None) -> str:
     """Return `text` in the colour of `level`: on a terminal, and unless NO_COLOR is set."""
-    if os.environ.get("NO_COLOR") or not (stream or sys.stdout).isatty():
+    if os.environ.get("NO_COLOR") or not on_terminal(stream):
         return text
     return f"\033[{_COLOURS[level]}m{text}\033[0m"
 

@@ -38,14 +38,19 @@ class Answer(Struct, frozen=True, rename="camel"):
 
 
 def uses_tls(host: Host) -> bool:
-    """Return `[vars] ssl` of the host's vdsm.conf; true when it is not set."""
-    parser = configparser.ConfigParser(interpolation=None)
+    """Return `[vars] ssl` of the host's vdsm.conf and its drop-ins; true when it is not set.
+
+    Raises ToolError when a file cannot be understood; vdsm does not start with such a file.
+    """
+    directory = host.path(CONFIG_DIR)
+    files = [directory / "vdsm.conf", *sorted(directory.glob("vdsm.conf.d/*.conf"))]
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read(host.path(CONFIG_DIR / "vdsm.conf"))
+        parser.read(files, encoding="utf-8")
         return parser.getboolean("vars", "ssl", fallback=True)
     except (configparser.Error, ValueError) as error:
-        hint = "Correct the file; vdsm reads it when it starts."
-        raise ToolError(f"{CONFIG_DIR}/vdsm.conf: {error}", hint) from error
+        sentence = f"vdsm's configuration: {' '.join(str(error).split())}"
+        raise ToolError(sentence, "Correct the file, then `systemctl restart vdsm`.") from error
 
 
 def ask(
