@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Short names for what people do here; the work is done by the scripts in containers/.
+.POSIX:
+.DEFAULT_GOAL := help
+.PHONY: help up down shell logs check lint unit test test-vm images install uninstall bench
+
+# The test host that up, down, shell and logs mean.
+NAME ?= demo
+VENV := .venv
+BIN := $(VENV)/bin
+# Commands in Python have no suffix, so the tools must be told of them.
+SCRIPTS := $(shell grep --files-with-matches --no-messages '^\#!.*python' containers/* containers/base/*)
+TEST_MODULES := $(shell find tests -name '*.py')
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+up: ## start a test host named demo with the pair, show what it answers
+	containers/up $(NAME)
+
+down: ## end that test host
+	containers/testhost down $(NAME)
+
+shell: ## a shell in that test host
+	containers/testhost shell $(NAME)
+
+logs: ## both journals of that test host
+	containers/testhost logs $(NAME)
+
+# Made anew when the lock file changes. Only for the tools: nothing of it goes into the images.
+$(VENV)/installed: requirements/dev.lock
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	touch $@
+
+lint: $(VENV)/installed ## format, style, types, walls between the rooms
+	$(BIN)/ruff format --check . $(SCRIPTS)
+	$(BIN)/ruff check . $(SCRIPTS)
+	$(BIN)/mypy --strict
+	MYPYPATH=src:containers $(BIN)/mypy --strict --scripts-are-modules $(SCRIPTS)
+	PYTHONPATH=src $(BIN)/lint-imports
+
+unit: $(VENV)/installed
+	$(BIN)/python -m pytest -q tests/unit
+
+check: lint unit ## lint and the unit tests: fast, no root
+
+test: ## everything: check, then all rings of tests
+	containers/test
+
+test-vm: ## only the ring that needs a whole kernel
+	containers/test vm
+
+images: ## build both images
+	containers/images
+
+install: ## install the pair on this host
+	containers/install --images-from "$$(containers/images)"
+
+uninstall: ## take it away again
+	containers/uninstall
+
+bench: ## measure calls and recovery in a test host
+	containers/bench
