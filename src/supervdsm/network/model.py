@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the kernel says of the network, as plain values: no sockets, no files.
+
+Names follow ip-link(8) and <linux/if_link.h>. An index that is 0 means that there is no such
+device.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from vdsm_contract.types import DeviceQos
+
+IFF_UP: Final = 0x1
+IFF_RUNNING: Final = 0x40
+
+MAIN_TABLE: Final = 254
+"""The routing table `main`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BondPort:
+    """What a device's bond says of it. `aggregator` is None unless the bond is 802.3ad."""
+
+    permhwaddr: str
+    aggregator: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Counters since the device was made: bytes, errors, packets."""
+
+    rx: int = 0
+    tx: int = 0
+    rx_errors: int = 0
+    tx_errors: int = 0
+    rx_dropped: int = 0
+    tx_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network device. `kind` is rtnetlink's (bridge, bond, vlan …), empty when it has none."""
+
+    index: int
+    name: str
+    kind: str = ""
+    flags: int = 0
+    mtu: int = 0
+    hwaddr: str = ""
+    physical: bool = False
+    """It belongs to a device of a bus, such as PCI or virtio."""
+    master: int = 0
+    lower: int = 0
+    """The device below it; 0 also when that is in another network namespace."""
+    vlanid: int = 0
+    stp: bool = False
+    ipv6autoconf: bool = False
+    qdisc: str = ""
+    port: BondPort | None = None
+    counters: Counters = field(default_factory=Counters)
+
+    @property
+    def up(self) -> bool:
+        """Whether it is set up and can carry frames."""
+        return bool(self.flags & IFF_UP and self.flags & IFF_RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address of the device `index`."""
+
+    index: int
+    version: int
+    """4 or 6."""
+    address: str
+    prefixlen: int
+    link_local: bool = False
+    secondary: bool = False
+    dynamic: bool = False
+    """Its lifetime ends unless somebody extends it: a lease."""
+    autoconf: bool = False
+    """The kernel made it from a router advertisement."""
+
+    @property
+    def cidr(self) -> str:
+        """Return it in CIDR notation."""
+        return f"{self.address}/{self.prefixlen}"
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRoute:
+    """A default route through the device `index`; `gateway` is empty when it is on the link."""
+
+    index: int
+    version: int
+    table: int
+    gateway: str
+    metric: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The host's network at one moment. The maps have device indexes as keys."""
+
+    links: tuple[Link, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    routes: tuple[DefaultRoute, ...] = ()
+    speeds: Mapping[int, int] = field(default_factory=dict)
+    """Mbit/s of NICs and bond ports that are up and know it."""
+    duplex: Mapping[int, str] = field(default_factory=dict)
+    bridge_options: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """Every readable file of sysfs' directory `bridge`."""
+    bond_options: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """Every readable file of sysfs' directory `bonding`, as the kernel writes it."""
+    qos: Mapping[int, tuple[DeviceQos, ...]] = field(default_factory=dict)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A snapshot with its indexes: devices by index and by name, ports by master, speeds. No I/O."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from supervdsm.network import bonds
+from supervdsm.network.devices import NicPatterns, Role, roles
+from supervdsm.network.model import Link, Snapshot
+
+
+class View:
+    """What capabilities and statistics ask of a snapshot."""
+
+    def __init__(self, snapshot: Snapshot, patterns: NicPatterns) -> None:
+        self.snapshot = snapshot
+        self.by_index: Mapping[int, Link] = {link.index: link for link in snapshot.links}
+        self.by_name: Mapping[str, Link] = {link.name: link for link in snapshot.links}
+        self.roles: Mapping[int, Role] = roles(snapshot.links, patterns)
+        ports: dict[int, list[Link]] = defaultdict(list)
+        for link in snapshot.links:
+            if link.master:
+                ports[link.master].append(link)
+        self._ports: Mapping[int, list[Link]] = ports
+
+    def shown(self, role: Role) -> list[Link]:
+        """Return the devices of a role, sorted by name."""
+        links = (link for link in self.snapshot.links if self.roles.get(link.index) is role)
+        return sorted(links, key=lambda link: link.name)
+
+    def ports(self, link: Link) -> list[str]:
+        """Return the names of a bridge's or bond's ports, sorted."""
+        return sorted(port.name for port in self._ports.get(link.index, ()))
+
+    def bond_options(self, link: Link) -> Mapping[str, str]:
+        """Return the files of a bond's sysfs directory."""
+        return self.snapshot.bond_options.get(link.index, {})
+
+    def speed(self, link: Link) -> int:
+        """Return the speed of a NIC, a bond, or of the device below a VLAN, in Mbit/s; 0 if
+        unknown.
+        """
+        role = self.roles.get(link.index)
+        if role is Role.BOND:
+            raw = self.bond_options(link)
+            speeds = {
+                port.name: self.snapshot.speeds.get(port.index, 0)
+                for port in self._ports.get(link.index, ())
+            }
+            return bonds.speed(bonds.mode(raw), raw.get("active_slave", ""), speeds)
+        if role is Role.VLAN:
+            lower = self.by_index.get(link.lower)
+            return self.speed(lower) if lower else 0
+        return self.snapshot.speeds.get(link.index, 0)
