@@ -116,7 +116,7 @@ class Capabilities:
         return {
             "uuid": self._host_id(),
             "kernelFeatures": features,
-            "vncEncrypted": host.check_qemu_conf_contains("vnc_tls", "1").contains,
+            "vncEncrypted": _flag(host.check_qemu_conf_contains("vnc_tls", "1").contains),
         }
 
     def _host_id(self) -> str:

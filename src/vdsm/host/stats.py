@@ -141,7 +141,7 @@ class Statistics:
         return disks
 
 
-# What is not part of this vdsm yet: storage domains, the hosted engine, MOM and virt-v2v.
+# What is not part of this vdsm yet: storage domains, the hosted engine and MOM.
 _ABSENT: dict[str, JSON] = {
     "storageDomains": {},
     "momStatus": "disabled",
@@ -152,7 +152,6 @@ _ABSENT: dict[str, JSON] = {
         "globalMaintenance": False,
         "localMaintenance": False,
     },
-    "v2vJobs": {},
 }
 
 

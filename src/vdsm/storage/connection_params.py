@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vdsm.jsonrpc.errors import JSON, Code, VdsmError
@@ -33,11 +33,11 @@ _NFS_RETRANS_MAX = 32767
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A connection as it was sent: its id, and the rest still to be read."""
+    """A connection as it was sent: its id, and the rest still to be read, which may be secret."""
 
     id: str
     connection: str
-    params: Mapping[str, JSON]
+    params: Mapping[str, JSON] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from vdsm.host.tree import HostTree
+from vdsm.jsonrpc.errors import Code
 from vdsm.storage import connection_params
 from vdsm.storage.connection_params import Mount, Reference
 from vdsm.storage.domain_types import DomainType
@@ -56,6 +57,7 @@ class Status(IntEnum):
     CONNECT = 451
     DISCONNECT = 452
     ACCESS_DENIED = 469
+    MOUNT = Code.STORAGE_SERVER_CONNECTION
     INVALID_PARAMETER = 1000
 
 
@@ -153,7 +155,10 @@ def _status(work: Callable[[Reference], None], reference: Reference, failure: St
     except AccessDenied as error:
         return _failed(reference, Status.ACCESS_DENIED, error)
     except InvalidArgument as error:
-        return _failed(reference, Status.INVALID_PARAMETER, error)
+        # A source that cannot be mounted is oVirt's mount failure, whoever finds out.
+        wrong_source = error.field == "fsSpec"
+        status = Status.MOUNT if wrong_source else Status.INVALID_PARAMETER
+        return _failed(reference, status, error)
     except ContractError as error:
         # A status is oVirt's; JSON-RPC's negative numbers would mean nothing to an engine here.
         return _failed(reference, error.code if error.code > 0 else Status.GENERAL, error)
