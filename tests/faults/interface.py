@@ -14,7 +14,8 @@ class Faults(Interface, name="org.ovirt.supervdsm.faults"):
 
     @verb(limit=seconds(10), touches="the effects file")
     def slow_effect(self, word: str, before: float, after: float) -> None:
-        """Leave an effect after `before` seconds, and answer `after` seconds later."""
+        """Leave `word.begun`, `before` seconds later the effect, and answer `after` seconds
+        later."""
 
     @verb(limit=seconds(10), errors=(KernelSettingFailed,), touches="the effects file")
     def raise_declared(self, word: str) -> None:

@@ -28,6 +28,7 @@ class FaultsRoom(Faults):
             os.close(fd)
 
     def slow_effect(self, word: str, before: float, after: float) -> None:
+        self.effect(f"{word}.begun")
         time.sleep(before)
         self.effect(word)
         time.sleep(after)
