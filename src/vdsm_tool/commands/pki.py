@@ -155,4 +155,4 @@ def _report(
     print(f"SHA-256      {fingerprint}")
     for path in replaced:
         print(f"kept         {path}{OLD_SUFFIX}")
-    print("-> `systemctl restart vdsm` lets vdsm show the new certificate.")
+    print("-> A vdsm that runs shows it after `podman kill --signal=HUP vdsm`.")

@@ -13,7 +13,7 @@ from typing import Final
 from vdsm_tool.finding import Finding, fail, ok, unknown, warn
 from vdsm_tool.host import Host
 
-_CALLS: Final = {"open_tree": 428, "move_mount": 429, "pidfd_open": 434, "openat2": 437}
+_CALLS: Final = {"open_tree": 428, "move_mount": 429, "openat2": 437, "mount_setattr": 442}
 """Numbers of system calls; those above 424 are the same on every architecture."""
 
 _SO_PEERPIDFD: Final = 77  # asm-generic/socket.h, Linux 6.5
@@ -26,7 +26,7 @@ def calls(_host: Host) -> Finding:
     names = ", ".join(_CALLS)
     missing = [name for name, number in _CALLS.items() if _failure(number) == errno.ENOSYS]
     if missing:
-        return fail("system calls", f"without {', '.join(missing)}", "Use Linux 5.10 or newer.")
+        return fail("system calls", f"without {', '.join(missing)}", "Use Linux 5.12 or newer.")
     refused = [name for name, number in _CALLS.items() if _failure(number) == errno.EPERM]
     if refused:
         return unknown(

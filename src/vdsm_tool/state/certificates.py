@@ -44,10 +44,11 @@ def _judge_time(
     begin = max(certificate.not_valid_before_utc for certificate in certificates)
     end = min(certificate.not_valid_after_utc for certificate in certificates)
     renew = "`vdsm-tool pki renew`" if files.ca_key.exists() else "Enroll it from the engine"
+    way_out = f"{renew}, then `podman kill --signal=HUP vdsm`."
     if now >= end:
-        return fail(_NAME, f"expired on {end:%Y-%m-%d}", f"{renew}, then restart vdsm.")
+        return fail(_NAME, f"expired on {end:%Y-%m-%d}", way_out)
     if now < begin:
         return fail(_NAME, f"not valid before {begin:%Y-%m-%d}", "Set this host's clock.")
     if end - now < SOON:
-        return warn(_NAME, f"expire on {end:%Y-%m-%d}", f"{renew}, then restart vdsm.")
+        return warn(_NAME, f"expire on {end:%Y-%m-%d}", way_out)
     return ok(_NAME, f"valid until {end:%Y-%m-%d}")

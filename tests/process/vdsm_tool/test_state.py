@@ -45,14 +45,21 @@ def running_vdsm(directory: Path, pki: PkiFiles, *, tls: bool) -> Iterator[int]:
     directory.mkdir(exist_ok=True)
     (directory / "vdsm.conf").write_text(f"[vars]\nssl = {'true' if tls else 'false'}\n")
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        options = ["--config-dir", directory, "--pki-dir", pki.directory]
+        options = ["--config-dir", str(directory), "--pki-dir", str(pki.directory)]
         code = (
             f"import os, sys; os.dup2({listening.fileno()}, 3); "
             "os.execv(sys.executable, [sys.executable, '-m', 'vdsm', *sys.argv[1:]])"
         )
         with (directory / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", code, *options, "--svdsm-socket", directory / "svdsm.sock"],
+                [
+                    sys.executable,
+                    "-c",
+                    code,
+                    *options,
+                    "--svdsm-socket",
+                    str(directory / "svdsm.sock"),
+                ],
                 env={
                     "PYTHONPATH": str(ROOT / "src"),
                     "PATH": os.environ["PATH"],
@@ -125,9 +132,19 @@ def serving_podman(tmp_path: Path) -> Iterator[Path]:
     """Serve podman's API on a socket in `tmp_path`."""
     rootfs = tmp_path / "rootfs"
     rootfs.mkdir()
-    store = ["--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
+    store = [f"--root={tmp_path}/root", f"--runroot={tmp_path}/run", "--storage-driver=vfs"]
     labels = ["--label=org.ovirt.vdsm.contract=7", "--label=org.opencontainers.image.version=1.2"]
-    create = ["podman", *store, "create", "--name", "vdsm", *labels, "--rootfs", rootfs, "true"]
+    create = [
+        "podman",
+        *store,
+        "create",
+        "--name",
+        "vdsm",
+        *labels,
+        "--rootfs",
+        str(rootfs),
+        "true",
+    ]
     subprocess.run(create, check=True, stdout=subprocess.DEVNULL)
     path = tmp_path / "podman.sock"
     with socket.socket(socket.AF_UNIX) as listening:
