@@ -107,7 +107,7 @@ class Parser:
         self._check_command()
         end, size = self._find_blank_line()
         if end < 0:
-            if len(buffer) > self._limits.header_bytes:
+            if len(buffer) > self._limits.header_bytes + len("\n\r\n"):
                 raise FrameError("the headers are too long")
             # The blank line may straddle two reads: "\n\r\n" is three bytes.
             self._scanned = max(0, len(buffer) - 2)
@@ -199,7 +199,7 @@ class Parser:
                 raise FrameError("the body is longer than content-length says")
         else:
             end = buffer.find(b"\0", self._scanned)
-            if max(end, len(buffer) - 1 if end < 0 else 0) > self._limits.body_bytes:
+            if (len(buffer) if end < 0 else end) > self._limits.body_bytes:
                 raise FrameError(f"the body is over {self._limits.body_bytes} bytes")
             if end < 0:
                 self._scanned = len(buffer)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The API's schema as it is shipped, and the check of calls."""
+
+import pytest
+
+from vdsm.client import help as texts
+from vdsm.client.values import sample
+from vdsm.jsonrpc.errors import VdsmError
+from vdsm.jsonrpc.schema import load, redact
+from vdsm.jsonrpc.typespec import Named, Union, check
+
+API = load()
+
+
+def test_all_of_ovirts_verbs_are_there() -> None:
+    assert len(API.verbs) == 205
+    assert {"Host.ping2", "VM.create", "StoragePool.connectStorageServer"} <= API.verbs.keys()
+
+
+@pytest.mark.parametrize("name", sorted(API.verbs))
+def test_every_verb_and_parameter_is_described_and_has_an_example_that_fits(name: str) -> None:
+    verb = API.verbs[name]
+    assert verb.about.endswith(".")
+    for parameter in verb.parameters:
+        assert parameter.about, parameter.name
+        check(sample(API, parameter.type), parameter.type, parameter.name, API.types)
+    assert verb.about.split()[0] in texts.verb(API, verb)
+
+
+def test_no_type_is_its_own_alias() -> None:
+    def walk(name: str, seen: tuple[str, ...]) -> None:
+        assert name not in seen
+        spec = API.types[name]
+        parts = spec.alternatives if isinstance(spec, Union) else (spec,)
+        for part in parts:
+            if isinstance(part, Named):
+                walk(part.name, (*seen, name))
+
+    for name in API.types:
+        walk(name, ())
+
+
+CONNECTION = {"id": "5a8b", "connection": "server:/export", "user": "", "port": "", "tpgt": 1}
+
+
+@pytest.mark.parametrize("domain_type", [1, "1", "NFS", 4, "LOCALFS", 6])
+def test_connect_storage_server_takes_what_an_engine_sends(domain_type: int | str) -> None:
+    params = {
+        "storagepoolID": "00000000-0000-0000-0000-000000000000",
+        "domainType": domain_type,
+        "connectionParams": [{**CONNECTION, "protocol_version": "4", "retrans": 3, "new": None}],
+    }
+    checked = API.check("StoragePool.connectStorageServer", params)
+    assert checked["domainType"] == domain_type
+    assert checked["connectionParams"] == params["connectionParams"]
+
+
+@pytest.mark.parametrize(
+    ("params", "complaint"),
+    [
+        ({}, "storagepoolID: is missing"),
+        (["p", 1, [{"id": 7}]], "connectionParams[0].id: expected string, got number"),
+        (["p", 1, [{"id": "x"}]], "connectionParams[0].connection: is missing"),
+        (["p", 1, CONNECTION], "connectionParams: expected an array, got object"),
+        (["p", 99, []], "domainType: expected one of"),
+        (["p", 1, [], 4], "takes 3 parameters, got 4"),
+    ],
+)
+def test_wrong_parameters_are_named(params: list[object], complaint: str) -> None:
+    with pytest.raises(VdsmError) as caught:
+        API.check("StoragePool.connectStorageServer", params)  # type: ignore[arg-type]
+    assert caught.value.code == -32602
+    assert complaint in caught.value.message
+
+
+def test_unknown_parameters_are_ignored_and_optional_ones_may_be_null() -> None:
+    assert API.check("Host.getVMList", {"fullStatus": "true", "vmList": None, "new": 1}) == {
+        "fullStatus": True
+    }
+
+
+def test_setup_networks_takes_the_engines_strings() -> None:
+    networks = {
+        "ovirtmgmt": {
+            "nic": "eth0",
+            "vlan": "100",
+            "mtu": 1500,
+            "bridged": "true",
+            "stp": "yes",
+            "bootproto": "dhcp",
+            "defaultRoute": True,
+            "custom": {"bridge_opts": "a=b"},
+        },
+        "old": {"remove": "true"},
+    }
+    options = {"connectivityCheck": "true", "connectivityTimeout": 120, "commitOnSuccess": True}
+    checked = API.check(
+        "Host.setupNetworks",
+        {"networks": networks, "bondings": {"bond0": {"remove": True}}, "options": options},
+    )
+    assert checked["options"] == {**options, "connectivityCheck": True}
+
+
+def test_secrets_are_redacted_at_any_depth() -> None:
+    value = {"a": [{"password": "x", "user": "u"}], "connection_info": {"k": "v"}, "n": 1}
+    assert redact(value) == {  # type: ignore[arg-type]
+        "a": [{"password": "***", "user": "u"}],
+        "connection_info": "***",
+        "n": 1,
+    }
