@@ -43,6 +43,7 @@ class Manager:
         self._notify.bind(str(self._notify_path))
         self._process: subprocess.Popen[bytes] | None = None
         self._changed = threading.Condition()
+        self._spawning = threading.Lock()
         self._stopping = False
         self._threads = [
             threading.Thread(target=self._collect_states, daemon=True),
@@ -93,7 +94,8 @@ class Manager:
 
     def stop(self) -> None:
         """Stop everything."""
-        self._stopping = True
+        with self._spawning:
+            self._stopping = True
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -103,8 +105,11 @@ class Manager:
         self._sock.close()
 
     def _keep_running(self) -> None:
-        while not self._stopping:
-            self._process = self._spawn()
+        while True:
+            with self._spawning:
+                if self._stopping:
+                    return
+                self._process = self._spawn()
             status = self._process.wait()
             with self._changed:
                 self.exits.append(status)
