@@ -49,12 +49,11 @@ def main(argv: Sequence[str] | None = None, extra_rooms: Sequence[Interface] = (
         draining=lambda: lifecycle.draining,
     )
     storage = StorageRoom(data_center=options.data_center)
-    rooms = [service, HostRoom(), storage, NetworkRoom(), *extra_rooms]
+    rooms: list[Interface] = [service, HostRoom(), storage, NetworkRoom(), *extra_rooms]
     dispatcher.table = table.build(rooms)
     if options.verbs:
         print(table.as_text(dispatcher.table))
         return 0
-    storage.recover()
     sock = _listening_socket(options.bind)
     if sock is None:
         print("supervdsm: systemd passed no socket: use --bind PATH", file=sys.stderr)
