@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Commands in Python have no suffix, so the tools must be told of them.
 SCRIPTS := $(shell grep --files-with-matches --no-messages '^\#!.*python' containers/* containers/base/*)
-TEST_MODULES := $(shell find tests -name '*.py')
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,8 +33,8 @@ $(VENV)/installed: requirements/dev.lock
 	touch $@
 
 lint: $(VENV)/installed ## format, style, types, walls between the rooms
-	$(BIN)/ruff format --check . $(SCRIPTS)
-	$(BIN)/ruff check . $(SCRIPTS)
+	$(BIN)/ruff format --check src tests containers $(SCRIPTS)
+	$(BIN)/ruff check src tests containers $(SCRIPTS)
 	$(BIN)/mypy --strict
 	MYPYPATH=src:containers $(BIN)/mypy --strict --scripts-are-modules $(SCRIPTS)
 	PYTHONPATH=src $(BIN)/lint-imports
