@@ -64,6 +64,7 @@ def supervdsm(sock: socket.socket, data_center: Path) -> Iterator["subprocess.Po
         [sys.executable, "-c", start, "--data-center", data_center],
         env={**os.environ, "LISTEN_FDS": "1"},
         pass_fds=(sock.fileno(), 3),
+        stdout=sys.stderr,  # the result has stdout for itself
     )
     try:
         yield process
