@@ -22,7 +22,7 @@ _START = (
 class Manager:
     """One listening socket on the loopback, and the daemon that serves it."""
 
-    def __init__(self, directory: Path, pki: Path | None = None) -> None:
+    def __init__(self, directory: Path, pki: Path | None = None, host: str = "127.0.0.1") -> None:
         self.directory = directory
         self.pki = pki
         self.log = directory / "log"
@@ -30,7 +30,7 @@ class Manager:
         self.frame: dict[str, int] = {}
         self.drain_s = 10.0
         self.environment: dict[str, str] = {}
-        self.sock = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.sock = socket.create_server((host, 0), backlog=256)
         self.port: int = self.sock.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

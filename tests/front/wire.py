@@ -19,13 +19,17 @@ class Wire:
     """One connection. `recv` and its friends fail the test when nothing comes in time."""
 
     def __init__(
-        self, port: int, context: ssl.SSLContext | None = None, receive_buffer: int = 0
+        self,
+        port: int,
+        context: ssl.SSLContext | None = None,
+        receive_buffer: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(10)
-        self.sock.connect(("127.0.0.1", port))
+        self.sock.connect((host, port))
         if context is not None:
             self.sock = context.wrap_socket(self.sock, server_hostname="127.0.0.1")
         self._parser = Parser(SERVER_COMMANDS, FrameLimits(body_bytes=64 * MIB))

@@ -7,6 +7,7 @@ notifications (never answered). `parse` is pure; `Rpc.handle` runs what it found
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -18,6 +19,8 @@ from vdsm.jsonrpc.registry import Address
 
 RequestId: TypeAlias = "int | float | str | None"
 Outcome: TypeAlias = "bytes | VdsmError"  # an encoded result, or why there is none
+
+log = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -159,6 +162,7 @@ class Rpc:
                 continue
             fill = answers.expect()
             if isinstance(entry, Rejected):
+                log.info("%s sent what is no request: code=%d", origin.client, entry.error.code)
                 fill(entry.id, entry.error)
             else:
                 self._start(entry, origin, fill)

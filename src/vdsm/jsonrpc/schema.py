@@ -92,14 +92,16 @@ class Schema:
         verb = self.verbs[method]
         named = _by_position(verb, params) if isinstance(params, list) else params
         known = {p.name for p in verb.parameters}
-        for name in named.keys() - known:
-            log.info("%s: parameter %.64r is unknown and is ignored", method, name)
+        unknown = sorted(named.keys() - known)
+        if unknown:
+            shown = ", ".join(f"{name:.32}" for name in unknown[:8])
+            log.info("%s: %d unknown parameters are ignored: %r", method, len(unknown), shown)
         given = {name: value for name, value in named.items() if name in known}
         members = tuple(Member(p.name, p.type, p.optional) for p in verb.parameters)
         try:
             return check_members(given, members, "", self.types)
         except Mismatch as mismatch:
-            raise VdsmError(Code.INVALID_PARAMS, f"{mismatch}") from None
+            raise VdsmError(Code.INVALID_PARAMS, str(mismatch)) from None
 
 
 def _by_position(verb: Verb, params: list[JSON]) -> dict[str, JSON]:

@@ -35,7 +35,11 @@ class Mismatch(Exception):
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
         self.problem = problem
-        super().__init__(f"{path}: {problem}")
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        # The path may hold keys that the caller chose, as long as it liked.
+        return f"{self.path[:200]}: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 
 import json
 import queue
+import signal
 import socket
 import ssl
 from pathlib import Path
@@ -13,6 +14,7 @@ import stomp
 from front import pki
 from front.manager import Manager
 from front.wire import REPLIES, REQUESTS, Wire
+from vdsm.jsonrpc.limits import MIB
 from vdsm.jsonrpc.tls import Identity, client_context
 
 
@@ -72,17 +74,49 @@ def test_renewed_certificates_are_taken_without_a_restart(tmp_path: Path) -> Non
             before.ready()
             new = pki.make(directory, "New CA")
             assert front.process is not None
-            front.process.send_signal(1)
+            front.process.send_signal(signal.SIGHUP)
             front.wait_for_log("are reloaded")
             renewed = client_context(new, check_name=True)
             with Wire(front.port, renewed) as after:
                 assert after.ready().call("Host.ping2")["result"] is True
             assert before.call("Host.ping2")["result"] is True
             new.certificate.write_text("rubbish")
-            front.process.send_signal(1)
+            front.process.send_signal(signal.SIGHUP)
             front.wait_for_log("are not reloaded")
             with Wire(front.port, renewed) as still:
                 assert still.ready().call("Host.ping2")["result"] is True
+
+
+def test_a_client_that_stops_reading_is_dropped_over_tls_too(
+    tmp_path: Path, identity: Identity
+) -> None:
+    context = client_context(identity, check_name=True)
+    with Manager(tmp_path, identity.key.parents[1]) as front:
+        front.limits = {"write_buffer_bytes": 4 * MIB}
+        front.start()
+        with Wire(front.port, context, 4096) as deaf, Wire(front.port, context) as other:
+            other.ready()
+            deaf.ready()
+            for n in range(60):
+                deaf.request({"jsonrpc": "2.0", "method": "Host.getCapabilities", "id": n})
+            front.wait_for_log("does not read")
+            assert other.call("Host.ping2")["result"] is True
+
+
+def test_sigterm_answers_calls_in_flight_over_tls_too(
+    tls_front: Manager, identity: Identity
+) -> None:
+    with Wire(tls_front.port, client_context(identity, check_name=True)) as wire:
+        waiting = {"jsonrpc": "2.0", "method": "Host.getStats", "id": 1}
+        wire.ready().request(waiting, receipt="r")
+        wire.recv("RECEIPT")
+        assert tls_front.process is not None
+        tls_front.process.send_signal(signal.SIGTERM)
+        tls_front.expect("STOPPING=1")
+        tls_front.open_gate()
+        assert wire.answer()["result"] == {"ended": True}
+        assert wire.ends()
+        assert tls_front.process.wait(10) == 0
 
 
 def _connect(port: int, context: ssl.SSLContext | None) -> None:

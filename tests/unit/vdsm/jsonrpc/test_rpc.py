@@ -32,7 +32,9 @@ class Later:
 ids = st.none() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False)
 calls = st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": st.text(min_size=1), "id": ids})
 notes = st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": st.text(min_size=1)})
-rubbish = st.sampled_from([1, "x", None, {}, [], {"jsonrpc": "2.0"}, {"method": "a", "id": 1}])
+rubbish: st.SearchStrategy[object] = st.sampled_from(
+    [1, "x", None, {}, [], {"jsonrpc": "2.0"}, {"method": "a", "id": 1}]
+)
 
 
 @given(st.lists(calls | notes | rubbish, min_size=1, max_size=10))

@@ -5,7 +5,7 @@ import pytest
 
 from vdsm.client import help as texts
 from vdsm.client.values import sample
-from vdsm.jsonrpc.errors import VdsmError
+from vdsm.jsonrpc.errors import JSON, VdsmError
 from vdsm.jsonrpc.schema import load, redact
 from vdsm.jsonrpc.typespec import Named, Union, check
 
@@ -40,12 +40,18 @@ def test_no_type_is_its_own_alias() -> None:
         walk(name, ())
 
 
-CONNECTION = {"id": "5a8b", "connection": "server:/export", "user": "", "port": "", "tpgt": 1}
+CONNECTION: dict[str, JSON] = {
+    "id": "5a8b",
+    "connection": "server:/export",
+    "user": "",
+    "port": "",
+    "tpgt": 1,
+}
 
 
 @pytest.mark.parametrize("domain_type", [1, "1", "NFS", 4, "LOCALFS", 6])
 def test_connect_storage_server_takes_what_an_engine_sends(domain_type: int | str) -> None:
-    params = {
+    params: dict[str, JSON] = {
         "storagepoolID": "00000000-0000-0000-0000-000000000000",
         "domainType": domain_type,
         "connectionParams": [{**CONNECTION, "protocol_version": "4", "retrans": 3, "new": None}],
@@ -66,9 +72,9 @@ def test_connect_storage_server_takes_what_an_engine_sends(domain_type: int | st
         (["p", 1, [], 4], "takes 3 parameters, got 4"),
     ],
 )
-def test_wrong_parameters_are_named(params: list[object], complaint: str) -> None:
+def test_wrong_parameters_are_named(params: list[JSON], complaint: str) -> None:
     with pytest.raises(VdsmError) as caught:
-        API.check("StoragePool.connectStorageServer", params)  # type: ignore[arg-type]
+        API.check("StoragePool.connectStorageServer", params)
     assert caught.value.code == -32602
     assert complaint in caught.value.message
 
@@ -80,7 +86,7 @@ def test_unknown_parameters_are_ignored_and_optional_ones_may_be_null() -> None:
 
 
 def test_setup_networks_takes_the_engines_strings() -> None:
-    networks = {
+    networks: dict[str, JSON] = {
         "ovirtmgmt": {
             "nic": "eth0",
             "vlan": "100",
@@ -93,7 +99,11 @@ def test_setup_networks_takes_the_engines_strings() -> None:
         },
         "old": {"remove": "true"},
     }
-    options = {"connectivityCheck": "true", "connectivityTimeout": 120, "commitOnSuccess": True}
+    options: dict[str, JSON] = {
+        "connectivityCheck": "true",
+        "connectivityTimeout": 120,
+        "commitOnSuccess": True,
+    }
     checked = API.check(
         "Host.setupNetworks",
         {"networks": networks, "bondings": {"bond0": {"remove": True}}, "options": options},
@@ -102,8 +112,8 @@ def test_setup_networks_takes_the_engines_strings() -> None:
 
 
 def test_secrets_are_redacted_at_any_depth() -> None:
-    value = {"a": [{"password": "x", "user": "u"}], "connection_info": {"k": "v"}, "n": 1}
-    assert redact(value) == {  # type: ignore[arg-type]
+    value: JSON = {"a": [{"password": "x", "user": "u"}], "connection_info": {"k": "v"}, "n": 1}
+    assert redact(value) == {
         "a": [{"password": "***", "user": "u"}],
         "connection_info": "***",
         "n": 1,

@@ -3,7 +3,6 @@
 
 from contextlib import suppress
 from itertools import pairwise
-from typing import cast
 
 import pytest
 from hypothesis import given
@@ -143,4 +142,4 @@ def test_heart_beat(header: str | None, times: tuple[int, int]) -> None:
 @pytest.mark.parametrize("header", ["", "1", "1,2,3", "-1,0", "a,b", "9999999999,0"])
 def test_wrong_heart_beat(header: str) -> None:
     with pytest.raises(FrameError):
-        heart_beat(cast(str, header))
+        heart_beat(header)
