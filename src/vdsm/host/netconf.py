@@ -31,8 +31,9 @@ def dirty_text(tree: HostTree) -> str:
 
 
 def _read(tree: HostTree, directory: str) -> _Config:
+    # supervdsm may replace the tree meanwhile: a file that has gone says nothing.
     return {
-        (kind, file.name): _meaning(tree.text(f"{directory}/{kind}/{file.name}"))
+        (kind, file.name): _meaning(tree.text_or(f"{directory}/{kind}/{file.name}", ""))
         for kind in _KINDS
         for file in tree.entries(f"{directory}/{kind}")
     }
