@@ -63,11 +63,22 @@ def ask(
             version = stream.version() or "" if isinstance(stream, ssl.SSLSocket) else ""
             _ping(stream)
     except (OSError, ValueError) as error:
-        return None, fail(_NAME, f"no answer on port {port}: {error}", _way_out(error, files))
+        detail = f"no answer on port {port}: {_reason(error)}"
+        return None, fail(_NAME, detail, _way_out(error, files))
     answer = Answer(port, version, round(time.monotonic() - start, 4))
     how = version or "plain TCP"
     milliseconds = answer.seconds * 1000
     return answer, ok(_NAME, f"answered on port {port} over {how} in {milliseconds:.0f} ms")
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is refused: {error.verify_message}"
+        case OSError(strerror=str(text)):
+            return f"{error.filename}: {text}" if error.filename else text
+        case _:
+            return str(error)
 
 
 def _way_out(error: Exception, files: PkiFiles) -> str:
@@ -75,7 +86,10 @@ def _way_out(error: Exception, files: PkiFiles) -> str:
         case FileNotFoundError():
             return "`vdsm-tool pki init`, or let the engine enroll the certificate."
         case ssl.SSLCertVerificationError():
-            return f"{files.certificate} must be signed by {files.ca_certificate}."
+            return (
+                f"{files.certificate} must be signed by {files.ca_certificate}; "
+                "vdsm shows renewed files after `podman kill --signal=HUP vdsm`."
+            )
         case ConnectionRefusedError():
             return "`systemctl start vdsm.socket`."
         case _:
