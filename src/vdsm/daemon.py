@@ -36,7 +36,7 @@ class Options:
     """How this vdsm is run; what the operator configures is in `Config`. Times are in seconds."""
 
     pki: Path
-    drain_s: float = 20.0
+    drain_s: float = 10.0
     limits: Limits = field(default_factory=Limits)
 
 

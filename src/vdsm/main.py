@@ -12,21 +12,21 @@ from contextlib import closing
 from pathlib import Path
 
 from vdsm import config as configuration
-from vdsm import daemon, logs
+from vdsm import daemon
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.tls import TlsError
 from vdsm.services import Services
 from vdsm.verbs import build_table
 from vdsm_contract.paths import CONFIG_DIR, PKI_DIR, SUPERVDSM_SOCKET
 from vdsm_contract.proxy import Supervdsm
-from vdsm_contract.systemd import listen_fds
+from vdsm_contract.systemd import listen_fds, log_to_journal
 from vdsm_contract.version import RELEASE
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs vdsm until SIGTERM. Returns the exit status: 1 when it could not start."""
     arguments = _parser().parse_args(argv)
-    logs.setup(arguments.log_level)
+    log_to_journal(arguments.log_level)
     try:
         config = configuration.load(arguments.config_dir)
         sockets = _sockets(arguments.bind, config)
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--drain-timeout",
         type=float,
-        default=20.0,
+        default=10.0,
         metavar="SECONDS",
         help="on SIGTERM, how long calls in flight may take (default: %(default)s)",
     )

@@ -80,6 +80,7 @@ class Manager:
                 [sys.executable, "-c", _START, str(fd), *command],
                 pass_fds=(fd,),
                 env=environment,
+                stdout=log,
                 stderr=log,
             )
         self.expect("READY=1")

@@ -12,14 +12,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from vdsm import daemon, logs
+from vdsm import daemon
 from vdsm.config import Config
 from vdsm.jsonrpc.errors import JSON, VdsmError
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.limits import FrameLimits, Limits
 from vdsm.jsonrpc.registry import Call, Params, registry
 from vdsm_contract.errors import SupervdsmDied
-from vdsm_contract.systemd import listen_fds
+from vdsm_contract.systemd import listen_fds, log_to_journal
 
 
 class Verbs:
@@ -67,7 +67,7 @@ class Verbs:
 
 def main() -> None:
     options = json.loads(sys.argv[1])
-    logs.setup("DEBUG")
+    log_to_journal("DEBUG")
     logging.getLogger("asyncio").setLevel(logging.INFO)
     events = Events()
     verbs = Verbs(Path(options["directory"]), events)
