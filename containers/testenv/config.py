@@ -36,8 +36,8 @@ LOOP_DEVICES: Final = 32
 """Loop device nodes in a test host; the kernel hands out the lowest free number."""
 
 # Seconds. Generous: another build may be using the same two cores.
-BOOT_LIMIT: Final = 60.0
-VM_BOOT_LIMIT: Final = 300.0
+BOOT_LIMIT: Final = 120.0
+VM_BOOT_LIMIT: Final = 600.0
 POWEROFF_LIMIT: Final = 60.0
 VM_POWEROFF_LIMIT: Final = 120.0
 DEPLOY_LIMIT: Final = 120.0

@@ -91,8 +91,13 @@ class Machine(ABC):
 
     def power_off(self) -> None:
         """Shut it down as an operator does; cut its power if that does not end in time."""
-        self.run("systemctl", "poweroff", check=False)
-        if not self.cgroup.wait_empty(self.poweroff_limit):
+        try:
+            self.run("systemctl", "poweroff", limit=self.poweroff_limit)
+            ended = self.cgroup.wait_empty(self.poweroff_limit)
+        except Failed:
+            # Cannot be reached, or was gone before it could answer.
+            ended = self.cgroup.wait_empty(10)
+        if not ended:
             progress(f"{self.title} {self.name} does not power off; cutting its power")
             self.power_cut()
 

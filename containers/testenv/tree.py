@@ -94,12 +94,16 @@ def _build(recipe: Recipe, target: Path) -> None:
     for copied in ("etc/hostname", "etc/resolv.conf", "etc/machine-id"):
         (target / copied).unlink(missing_ok=True)
     write_files(target, {"/etc/resolv.conf": "", **recipe.files})
+    # Empty, not missing: missing would mean a first boot, which enables every unit there is.
+    write_files(target, {"/etc/machine-id": ""})
     units = target / "etc/systemd/system"
     for unit in recipe.masked:
         _link(units / unit, "/dev/null")
     for unit, wanted_by in recipe.enabled.items():
         _link(units / f"{wanted_by}.wants" / unit, f"/etc/systemd/system/{unit}")
     shutil.rmtree(target / "var/log/apt", ignore_errors=True)
+    # Last, to be newer than /usr: otherwise each boot rebuilds caches (systemd-update-done(8)).
+    write_files(target, {"/etc/.updated": "", "/var/.updated": ""})
 
 
 def _link(path: Path, destination: str) -> None:
