@@ -26,6 +26,13 @@ graphroot = "/var/lib/containers/storage"
 additionalimagestores = ["{config.STORE_IN_MACHINE}"]
 """
 
+# A test host's NIC is one end of a veth pair, which vdsm takes for a machine's and not for a NIC.
+_NIC_DROP_IN = "/etc/containers/systemd/supervdsm.container.d/10-test-nics.conf"
+_NIC_CONF = """\
+[Container]
+Environment=VDSM_FAKE_NICS=dummy_*,veth_*,eth*
+"""
+
 
 def build_images() -> Path:
     """Make sure that the pair's images are built from the sources as they are; return the store."""
@@ -59,6 +66,8 @@ def deploy(machine: Machine) -> None:
             "sh", "-c", 'rm -rf "$1" && mkdir -p "$1" && tar -C "$1" -xf -', "install", source,
             stdin=_sources(),
         )  # fmt: skip
+        machine.run("mkdir", "-p", str(Path(_NIC_DROP_IN).parent))
+        write(machine, _NIC_DROP_IN, _NIC_CONF)
         try:
             installed = machine.run(
                 f"{source}/containers/install", "--root", "/", limit=machine.deploy_limit
