@@ -82,7 +82,8 @@ class Lifecycle:
                 ready = True
             else:
                 _log.error("a probe call was not answered within %.1f s", pause)
-            wake.poll(pause * 1000)
+            if listener.alive:
+                wake.poll(pause * 1000)
 
     def _drain(self, listener: Listener) -> None:
         self.draining = True
