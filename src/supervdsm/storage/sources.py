@@ -9,19 +9,21 @@ import errno
 import os
 import re
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from supervdsm.common import call
 from supervdsm.policy import paths
 from supervdsm.policy import sources as policy
 from supervdsm.policy.mount_options import VfsType
 from supervdsm.storage import kernel, mountinfo
 from supervdsm.storage.mountinfo import Mount
 from supervdsm.storage.stage import MOUNT_FAILURE, StageFailed, staged_mount
-from vdsm_contract.errors import InvalidArgument
+from vdsm_contract.errors import InvalidArgument, TimedOut
 from vdsm_contract.paths import KVM_GID, VDSM_UID
 
 _FIELD: Final = "fsSpec"
@@ -47,8 +49,9 @@ def opened(
             yield NfsExport(policy.nfs_export(spec), vfs.value, options)
         case VfsType.EXT4 | VfsType.XFS:
             path, device = _block_device(spec)
-            _refuse_if_in_use(path, device, [data_center, _on_host(data_center, host_root)])
-            yield BlockDevice(path, device, vfs.value, options)
+            with _one_at_a_time(device):
+                _refuse_if_in_use(path, device, [data_center, _on_host(data_center, host_root)])
+                yield BlockDevice(path, device, vfs.value, options)
         case VfsType.NONE:
             relative = policy.host_directory(spec)
             with paths.pinned_directory(host_root, relative, field=_FIELD) as directory:
@@ -120,6 +123,25 @@ def _block_device(spec: str) -> tuple[str, int]:
     return policy.device_path(path), status.st_rdev
 
 
+_guard = threading.Lock()
+_locks: dict[int, threading.Lock] = {}
+"""By device number."""
+
+
+@contextmanager
+def _one_at_a_time(device: int) -> Iterator[None]:
+    """Wait for another call that mounts the device: until it ends, it looks like the host's use."""
+    served = call.current()
+    with _guard:
+        lock = _locks.setdefault(device, threading.Lock())
+    if not lock.acquire(timeout=served.remaining() if served else -1):
+        raise TimedOut(limit=served.limit if served else 0.0)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _refuse_if_in_use(path: str, device: int, ours: Sequence[Path]) -> None:
     """Refuse a device that the host mounts or holds otherwise: for swap, LVM, RAID."""
     mounts = [*mountinfo.read(), *mountinfo.read(mountinfo.INIT)]
@@ -128,7 +150,7 @@ def _refuse_if_in_use(path: str, device: int, ours: Sequence[Path]) -> None:
         if not any(root in point.parents for root in ours):
             raise InvalidArgument(_FIELD, f"is in use: mounted on {point}")
     if not points and _is_held(path):
-        raise InvalidArgument(_FIELD, "is in use by the host")
+        raise InvalidArgument(_FIELD, "is in use")
 
 
 def _is_held(path: str) -> bool:
@@ -209,6 +231,5 @@ def _host_directory(directory: int, options: Sequence[str]) -> HostDirectory:
     mount = mountinfo.mount_of(directory, mountinfo.read())
     if mount is None or mount.fs_type not in _DATA_FILE_SYSTEMS:
         raise InvalidArgument(_FIELD, "the directory is not on a file system for data")
-    inside = os.path.relpath(Path(f"/proc/self/fd/{directory}").readlink(), mount.mount_point)
-    root = os.path.normpath(f"{mount.root}/{inside}")
-    return HostDirectory(directory, mount.device, root, options)
+    inside = Path(f"/proc/self/fd/{directory}").readlink().relative_to(mount.mount_point)
+    return HostDirectory(directory, mount.device, str(Path(mount.root) / inside), options)
