@@ -28,9 +28,7 @@ logs: ## both journals of that test host
 
 # Made anew when the lock file changes. Only for the tools: nothing of it goes into the images.
 $(VENV)/installed: requirements/dev.lock
-	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	touch $@
+	containers/setup
 
 lint: $(VENV)/installed ## format, style, types, walls between the rooms
 	$(BIN)/ruff format --check src tests containers $(SCRIPTS)
