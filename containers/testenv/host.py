@@ -163,7 +163,8 @@ class TestHost(Machine):
         # When the caller is killed, so is the command, even with SIGKILL.
         inside = ["env", "-i", *environment, "setpriv", "--pdeathsig", "KILL", *argv]
         scope = self.cgroup.path / "payload/init.scope"
-        entered = ["nsenter", f"--target={leader}", "--all", "--", *inside]
+        # Its root explicitly: it differs from its namespace's when we run in a chroot.
+        entered = ["nsenter", f"--target={leader}", "--all", "--root", "--wd", "--", *inside]
         return ["sh", "-c", _JOIN, "testhost", str(scope), *entered]
 
     def shell(self) -> list[str]:
