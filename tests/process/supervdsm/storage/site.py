@@ -57,7 +57,7 @@ class Site:
         run("mount", "-n", "--make-slave", self.vdsm)
 
     def hide_vdsm(self) -> None:
-        """Take vdsm's tree away: it is in vdsm's namespace, and in this one counts as the host's."""
+        """Take vdsm's tree away: a mount in it counts as a mount of the host."""
         run("umount", "-n", self.vdsm)
 
     def target(self, name: str = "server:_export") -> str:

@@ -157,22 +157,18 @@ def test_supervdsm_killed_while_it_mounts_leaves_nothing(site: Site) -> None:
         "room.mount(sys.argv[3], sys.argv[4], None, 'ext4')"
     )
     with site.device("ext4") as device:
-        argv = [
-            sys.executable,
-            "-c",
-            code,
-            str(site.data_center),
-            str(site.host_root),
-            device,
-            target,
-        ]
+        argv = [sys.executable, "-c", code]
+        argv += [str(site.data_center), str(site.host_root), device, target]
         helper = subprocess.Popen(argv, env=os.environ | {"PYTHONPATH": str(SOURCES)})
-        ready.open().close()
-        assert is_held(device)  # mounted on the stage …
-        assert site.mounts_of(device) == []  # … which is nowhere to be seen
-        helper.send_signal(signal.SIGKILL)
-        helper.wait()
-        go.open("w").close()  # mount(8) would end with its container; here it comes back
+        try:
+            ready.open().close()
+            held, shown = is_held(device), site.mounts_of(device)
+        finally:
+            helper.send_signal(signal.SIGKILL)
+            helper.wait()
+        assert (held, shown) == (True, [])  # it was on the stage, which is nowhere to be seen
+        # mount(8) would end with its container; here it comes back.
+        go.open("w").close()
         assert released(device)
         assert site.mounts(target) == []
 

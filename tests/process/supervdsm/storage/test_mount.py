@@ -232,3 +232,18 @@ def test_many_mounts_at_once_end_each_on_its_own_target(site: Site) -> None:
             thread.join()
         assert failures == []
         assert sorted(site.mounts_of(device)) == targets
+
+
+def test_a_daemon_that_the_mount_leaves_behind_does_not_keep_the_file_system(site: Site) -> None:
+    # mount.nfs may start rpc.statd, which lives on in the stage's mount namespace.
+    target = site.target()
+    end = site.root / "end"
+    os.mkfifo(end)
+    site.replace_mount_command(f'"$REAL" "$@"; (read x <{end}) >/dev/null 2>&1 &')
+    with site.device("ext4") as device:
+        site.room.mount(device, target, None, "ext4")
+        try:
+            site.room.umount(target)
+            assert released(device)
+        finally:
+            end.open("w").close()
