@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real NFS server and a real NFS client: what the test host's kernel does not have."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from machines import Machine
+
+POOL = "00000000-0000-0000-0000-000000000000"
+MNT = "/rhev/data-center/mnt"
+EXPORT = "127.0.0.1:/srv/nfs"
+TARGET = f"{MNT}/127.0.0.1:_srv_nfs"
+
+
+@pytest.fixture(scope="module")
+def server(vm: Machine) -> Iterator[Machine]:
+    """The VM with an export that belongs to vdsm."""
+    vm.sh(
+        "mkdir -p /srv/nfs; chown 36:36 /srv/nfs; echo hello > /srv/nfs/greeting;"
+        "echo '/srv/nfs 127.0.0.1(rw,sync,no_subtree_check,insecure)' > /etc/exports;"
+        "systemctl restart nfs-server.service; exportfs -ra",
+        timeout=300,
+    )
+    try:
+        yield vm
+    finally:
+        vm.sh(f"umount -l {TARGET} 2>/dev/null || true; rm /etc/exports; exportfs -ra")
+
+
+def storage_server(vm: Machine, verb: str, **connection: str) -> int:
+    """Connect or disconnect the NFS server; return the status."""
+    connection = {"id": POOL, "connection": EXPORT, **connection}
+    parameters = {"storagepoolID": POOL, "domainType": 1, "connectionParams": [connection]}
+    words = ("vdsm-client", "--timeout", "150", "-f", "-", "StoragePool", f"{verb}StorageServer")
+    done = vm.run(*words, stdin=json.dumps(parameters).encode(), timeout=300)
+    [answer] = json.loads(done.stdout)
+    return int(answer["status"])
+
+
+@pytest.mark.parametrize(("version", "type_"), [("auto", "nfs4"), ("4.1", "nfs4"), ("3", "nfs")])
+def test_an_export_is_mounted_and_outlives_both_containers(
+    server: Machine, version: str, type_: str
+) -> None:
+    assert storage_server(server, "connect", protocol_version=version) == 0
+    found = server.run("findmnt", "-n", "-o", "FSTYPE,OPTIONS", TARGET).stdout.split()
+    assert found[0] == type_
+    assert {"nosuid", "nodev", "noexec", "soft", "nosharecache"} <= set(found[1].split(","))
+    assert server.sh(f"podman exec vdsm cat {TARGET}/greeting") == "hello"
+    server.sh(f"podman exec vdsm sh -c 'echo {version} > {TARGET}/of-vdsm'")
+    assert server.sh("cat /srv/nfs/of-vdsm") == version
+    for unit in ("supervdsm", "vdsm"):
+        server.wait_for_restart(unit, server.kill(unit), timeout=180)
+        assert server.sh(f"podman exec vdsm cat {TARGET}/greeting", timeout=240) == "hello"
+    assert storage_server(server, "disconnect") == 0
+    assert server.run("findmnt", "-n", TARGET, check=False).returncode != 0
+
+
+def test_an_export_that_is_not_there_is_477(server: Machine) -> None:
+    assert storage_server(server, "connect", connection="127.0.0.1:/srv/none") == 477
+    assert server.sh(f"ls {MNT}") == ""
+
+
+def test_a_dead_server_is_477_in_time(server: Machine) -> None:
+    """Packets to the address are dropped: mount.nfs gets no answer, and vdsm still gets one."""
+    server.sh("ip route add blackhole 198.51.100.1/32")
+    try:
+        status = storage_server(
+            server, "connect", connection="198.51.100.1:/srv/nfs", protocol_version="4", retrans="1"
+        )
+        assert status in {477, 100}
+        assert server.run("findmnt", "-n", TARGET, check=False).returncode != 0
+    finally:
+        server.sh("ip route del blackhole 198.51.100.1/32")
+
+
+def test_an_export_of_others_is_refused(server: Machine) -> None:
+    server.sh("chown root:root /srv/nfs; chmod 700 /srv/nfs")
+    try:
+        assert storage_server(server, "connect") == 469
+        assert server.run("findmnt", "-n", TARGET, check=False).returncode != 0
+    finally:
+        server.sh("chown 36:36 /srv/nfs; chmod 755 /srv/nfs")
