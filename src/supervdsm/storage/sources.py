@@ -74,7 +74,13 @@ class NfsExport:
         return same_type and _normal_export(mount.source) == _normal_export(self.spec)
 
     def detached(self) -> AbstractContextManager[int]:
-        return staged_mount(self.fs_type, self.options, self.spec)
+        return staged_mount(self.fs_type, (*self._retry(), *self.options), self.spec)
+
+    def _retry(self) -> tuple[str, ...]:
+        """mount.nfs's own default is 2 minutes, which is all of the verb's limit: the caller would
+        hear of a time limit and not of the reason."""
+        given = any(option.startswith("retry=") for option in self.options)
+        return () if given else ("retry=1",)
 
 
 def _normal_export(spec: str) -> tuple[str, str]:
