@@ -29,7 +29,8 @@ class Later:
             done(json.dumps(request.method).encode())
 
 
-ids = st.none() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+ids = st.none() | st.text(max_size=5) | numbers
 calls = st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": st.text(min_size=1), "id": ids})
 notes = st.fixed_dictionaries({"jsonrpc": st.just("2.0"), "method": st.text(min_size=1)})
 rubbish: st.SearchStrategy[object] = st.sampled_from(
