@@ -6,6 +6,7 @@ It runs in a chroot on that tree, in a mount namespace where ``/mnt`` is the VM'
 only there.
 """
 
+from ipaddress import ip_interface
 from pathlib import Path
 
 from testenv import config
@@ -79,6 +80,13 @@ def boot(system: Path, images: Path | None, hostname: str, machine_id: str) -> l
     return command + _networks()
 
 
+def _addresses() -> str:
+    """Return the addresses of QEMU's user network: as on a test host's cable."""
+    network = ip_interface(f"{config.PEER_ADDRESS}/{config.PREFIX_LENGTH}").network
+    unused = network.broadcast_address - 1
+    return f"net={network},host={config.PEER_ADDRESS},dns={unused},dhcpstart={config.ADDRESS}"
+
+
 def _networks() -> list[str]:
     """eth0: QEMU's user network with two ports forwarded in and no way out.
 
@@ -87,9 +95,10 @@ def _networks() -> list[str]:
     """
     ports = ((config.SSH_PORT, 22), (config.VDSM_PORT, config.VDSM_PORT))
     forwards = ",".join(
-        f"hostfwd=tcp:{config.ADDRESS}:{outside}-:{inside}" for outside, inside in ports
+        f"hostfwd=tcp:{config.ADDRESS}:{outside}-{config.ADDRESS}:{inside}"
+        for outside, inside in ports
     )
-    options = ["-netdev", f"user,id=net0,restrict=on,ipv6=off,{forwards}"]
+    options = ["-netdev", f"user,id=net0,restrict=on,ipv6=off,{_addresses()},{forwards}"]
     for number, segment in ((1, 1), (2, 2), (3, 1)):
         options += ["-netdev", f"hubport,id=net{number},hubid={segment}"]
     for number in range(4):

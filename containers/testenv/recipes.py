@@ -47,28 +47,26 @@ def host_recipe() -> Recipe:
     )
 
 
-# eth0 leads to QEMU's user network, which only forwards the two ports in and lets nothing out;
-# the default route is there for the answers. The other NICs are the tests'.
-_ETH0_UNIT = """\
+# eth0 leads to QEMU's user network, which only forwards the two ports in and lets nothing out.
+# The other NICs are the tests'.
+_ETH0_UNIT = f"""\
 [Unit]
 Description=Address of the test VM on QEMU's user network
 Before=network.target ssh.service
-After=sys-subsystem-net-devices-eth0.device
-BindsTo=sys-subsystem-net-devices-eth0.device
 DefaultDependencies=no
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=ip address replace 10.0.2.15/24 dev eth0
+ExecStart=ip address replace {config.ADDRESS}/{config.PREFIX_LENGTH} dev eth0
 ExecStart=ip link set eth0 up
-ExecStart=ip route replace default via 10.0.2.2 dev eth0
 """
 
-# Root on virtio is all that the initial RAM disk must find; a full one costs 10 s under TCG.
+# Root on virtio is all that the initial RAM disk must find (a full one costs 10 s here), and the
+# NICs, so that nothing waits for udev to find them.
 _INITRAMFS = {
     "/etc/initramfs-tools/conf.d/testenv": "MODULES=list\nCOMPRESS=zstd\n",
-    "/usr/share/initramfs-tools/modules.d/testenv": "virtio_pci\nvirtio_blk\next4\n",
+    "/usr/share/initramfs-tools/modules.d/testenv": "virtio_pci\nvirtio_blk\nvirtio_net\next4\n",
 }
 
 _SSHD = """\
@@ -99,6 +97,7 @@ def vm_recipe(public_key: str) -> Recipe:
         masked=(
             *_MASKED,
             "getty@tty1.service",
+            "lvm2-monitor.service",
             "serial-getty@ttyS0.service",
             # Restores what targetcli saved: nothing, and that takes it most of a minute here.
             "rtslib-fb-targetctl.service",

@@ -7,6 +7,7 @@ host's: 192.0.2.2.
 """
 
 import shlex
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,12 @@ class TestVm(Machine):
     def _prepare(self) -> None:
         self.cgroup.renew()
         self.peer.create()
-        self.peer.ip("address", "replace", f"{config.ADDRESS}/32", "dev", "lo")
+        # QEMU listens at the VM's address. Who connects must do so from another one, as the VM
+        # takes no packet that comes from its own.
+        for address in (config.ADDRESS, config.PEER_ADDRESS):
+            self.peer.ip("address", "replace", f"{address}/32", "dev", "lo")
+        route = ["local", config.ADDRESS, "dev", "lo", "table", "local", "src", config.PEER_ADDRESS]
+        self.peer.ip("route", "replace", *route, "proto", "kernel", "scope", "host")
 
     def boot(self) -> None:
         store = self.attach_images()
@@ -63,14 +69,14 @@ class TestVm(Machine):
             step(f"booting {self.title} {self.name} (about 30 s)"),
             self.console_shown_on_failure(),
         ):
-            in_session(
+            process = in_session(
                 qemu.in_tree(self.cgroup, self.peer, self.directory, command),
                 self.directory / "qemu.log",
             )
-            self._wait_until_booted()
+            self._wait_until_booted(process)
             run("sh", "-c", _JOIN, "testvm", self.cgroup.path, *self._ssh("-M", "-N", "-f"))
 
-    def _wait_until_booted(self) -> None:
+    def _wait_until_booted(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + config.VM_BOOT_LIMIT
         while True:
             state = self.run(
@@ -79,7 +85,7 @@ class TestVm(Machine):
             answer = state.stdout.decode().strip()
             if answer in ("running", "degraded"):
                 break
-            if not self.running():
+            if process.poll() is not None:
                 words = (self.directory / "qemu.log").read_text(errors="replace")
                 raise Failed(f"{self.title} {self.name} ended while it booted", details=words)
             if time.monotonic() > deadline:
