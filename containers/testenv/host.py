@@ -58,7 +58,7 @@ class TestHost(Machine):
         lower = tree(host_recipe())
         for part in ("upper", "work", "root", "containers"):
             (self.directory / part).mkdir(parents=True, exist_ok=True)
-        (self.directory / "lower").symlink_to(lower)
+        self.base.symlink_to(lower)
         hostname = f"testhost-{self.name}"
         write_files(
             self.directory / "upper",
@@ -103,7 +103,7 @@ class TestHost(Machine):
 
     def _start_command(self, images: Path | None) -> list[str]:
         here = self.directory
-        overlay = f"lowerdir={here / 'lower'},upperdir={here / 'upper'},workdir={here / 'work'}"
+        overlay = f"lowerdir={self.base},upperdir={here / 'upper'},workdir={here / 'work'}"
         start = ["unshare", "--mount", "--propagation", "private"]
         start += ["sh", "-c", _START, "testhost", str(self.cgroup.path), overlay]
         start += [str(here / "root")]

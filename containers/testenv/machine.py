@@ -61,7 +61,13 @@ class Machine(ABC):
 
     @property
     def created(self) -> bool:
-        return self._created_mark.exists()
+        """Whether it has a disk, and the cache still has what that builds on."""
+        return self._created_mark.exists() and self.base.exists()
+
+    @property
+    def base(self) -> Path:
+        """The link to the cached tree or disk that this machine's disk builds on."""
+        return self.directory / "base"
 
     def mark_created(self) -> None:
         self._created_mark.write_text("")
@@ -112,6 +118,8 @@ class Machine(ABC):
     def locked(self) -> AbstractContextManager[None]:
         """Hold the right to change this machine's state."""
         lock = self.directory.with_name(f".{self.name}.lock")
+        # Trees hold set-uid programs: nobody else looks in.
+        config.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
         return locked(lock, f"another command on {self.title} {self.name}")
 
     # Commands in it

@@ -43,7 +43,13 @@ def host_recipe() -> Recipe:
         packages=config.HOST_PACKAGES,
         about_seconds=55,
         files={**_FILES, "/etc/tmpfiles.d/51-testenv-loop.conf": loops},
-        masked=(*_MASKED, "console-getty.service"),
+        masked=(
+            *_MASKED,
+            "console-getty.service",
+            # They would show this machine's kernel, writable.
+            "sys-kernel-debug.mount",
+            "sys-kernel-tracing.mount",
+        ),
     )
 
 

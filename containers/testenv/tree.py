@@ -67,7 +67,8 @@ def tree(recipe: Recipe) -> Path:
 @contextmanager
 def built_aside(target: Path) -> Iterator[Path]:
     """Give a path to build at, renamed to `target` when that went well, removed when not."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    # Trees hold set-uid programs: nobody else looks in.
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         unfinished = Path(scratch) / target.name
         yield unfinished

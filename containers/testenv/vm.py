@@ -37,14 +37,10 @@ class TestVm(Machine):
     def console_log(self) -> Path:
         return self.directory / qemu.CONSOLE
 
-    @property
-    def _system(self) -> Path:
-        return (self.directory / "system").resolve(strict=True)
-
     def create(self) -> None:
         system = system_disk()
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "system").symlink_to(system)
+        self.base.symlink_to(system)
         self._prepare()
         run(*qemu.in_tree(self.cgroup, self.peer, self.directory, qemu.create_disk(system)))
         self.mark_created()
@@ -64,7 +60,9 @@ class TestVm(Machine):
         images = None if store is None else images_disk(store)
         self._prepare()
         self.console_log.unlink(missing_ok=True)
-        command = qemu.boot(self._system, images, f"testvm-{self.name}", self.machine_id())
+        command = qemu.boot(
+            self.base.resolve(strict=True), images, f"testvm-{self.name}", self.machine_id()
+        )
         with (
             step(f"booting {self.title} {self.name} (about 30 s)"),
             self.console_shown_on_failure(),
