@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Calls to vdsm over TLS, made on a host with the pair with that host's certificate."""
 
-from measure import latency
+import peers
+from measure import latency, ratio
 
 from vdsm.client.api import Client
 from vdsm.client.transport import mutual_tls
@@ -20,6 +21,9 @@ if __name__ == "__main__":
 
     latency("vdsm TLS, CONNECT and Host.ping2", connect, 100)
     with Client(endpoint) as client:
-        latency("vdsm Host.ping2", lambda: client.call("Host.ping2"), 2000)
+        ping = latency("vdsm Host.ping2", lambda: client.call("Host.ping2"), 2000)
+        with peers.tls_echo(250, identity.certificate, identity.key) as echo:
+            raw = latency("raw TLS echo", echo, 2000)
+        ratio("Host.ping2 / raw TLS echo", ping, raw)
         latency("vdsm Host.getCapabilities", lambda: client.call("Host.getCapabilities"), 50)
         latency("vdsm Host.getStats", lambda: client.call("Host.getStats"), 50)
