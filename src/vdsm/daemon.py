@@ -12,8 +12,8 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vdsm.config import Config
@@ -22,13 +22,17 @@ from vdsm.jsonrpc.dispatch import Dispatcher
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.limits import Limits, PoolLimits
 from vdsm.jsonrpc.pool import WorkerPool
-from vdsm.jsonrpc.registry import Registry
+from vdsm.jsonrpc.registry import Lane, Registry
 from vdsm.jsonrpc.rpc import Rpc
 from vdsm.jsonrpc.server import Server, address
 from vdsm_contract import systemd
 from vdsm_contract.version import RELEASE
 
 log = logging.getLogger(__name__)
+
+# Verbs that wait for nothing: they end at once, and few threads do for many clients.
+_LOCAL = PoolLimits(workers=2, tasks_per_worker=50)
+_STORAGE_STUCK_S = 3600.0  # one call may name many dead servers, each of which takes minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,9 @@ class _Daemon:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        pool = WorkerPool(PoolLimits(self._config.worker_threads, self._config.tasks_per_worker))
+        pools = self._pools()
         dispatcher = Dispatcher(
-            schema=schema.load(), registry=self._table, pool=pool, loop=loop, ready=self._ready
+            schema=schema.load(), registry=self._table, pools=pools, loop=loop, ready=self._ready
         )
         server = Server(
             sockets=self._sockets,
@@ -97,14 +101,24 @@ class _Daemon:
             name=f"vdsm/{RELEASE}",
         )
         loop.add_signal_handler(signal.SIGHUP, self._reload, server)
-        pool.start()
+        for pool in pools.values():
+            pool.start()
         server.start()
         self._announce()
-        watchdog = asyncio.create_task(_watchdog(pool))
+        watchdog = asyncio.create_task(_watchdog(pools.values()))
         await stop.wait()
         await self._drain(server, dispatcher)
         watchdog.cancel()
-        pool.stop()
+        for pool in pools.values():
+            pool.stop()
+
+    def _pools(self) -> dict[Lane, WorkerPool]:
+        limits = PoolLimits(self._config.worker_threads, self._config.tasks_per_worker)
+        return {
+            Lane.LOCAL: WorkerPool(_LOCAL),
+            Lane.HOST: WorkerPool(limits),
+            Lane.STORAGE: WorkerPool(replace(limits, stuck_s=_STORAGE_STUCK_S)),
+        }
 
     def _announce(self) -> None:
         names = ", ".join(str(address(sock.getsockname())) for sock in self._sockets)
@@ -141,14 +155,14 @@ class _Daemon:
         log.info("Stopped")
 
 
-async def _watchdog(pool: WorkerPool) -> None:
+async def _watchdog(pools: Collection[WorkerPool]) -> None:
     """Tells systemd that the loop and the workers turn, twice in each of its intervals."""
     interval = systemd.watchdog_interval()
     if interval is None:
         return
     while True:
-        if pool.turns():
+        if all(pool.turns() for pool in pools):
             systemd.notify("WATCHDOG=1")
         else:
-            log.error("The worker pool is stuck; the watchdog is not told that all is well")
+            log.error("A worker pool is stuck; the watchdog is not told that all is well")
         await asyncio.sleep(interval / 2)

@@ -73,15 +73,18 @@ def main() -> None:
     verbs = Verbs(Path(options["directory"]), events)
     table = registry(
         {
-            "Host.echo": verbs.echo,
             "Host.getStats": verbs.wait,
             "Host.getHardwareInfo": verbs.addresses,
             "Host.getCapabilities": verbs.large,
             "Host.setLogLevel": verbs.fail,
+            "Host.registerSecrets": verbs.nothing,
+        },
+        local={
+            "Host.echo": verbs.echo,
             "Host.ping": verbs.publish,
             "Host.ping2": verbs.nothing,
-            "Host.registerSecrets": verbs.nothing,
-        }
+        },
+        storage={"StoragePool.connectStorageServer": verbs.wait},
     )
     frame = FrameLimits(**options["frame"])
     daemon.run(

@@ -11,14 +11,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
 
 from vdsm.jsonrpc.errors import JSON, Code, VdsmError
 from vdsm.jsonrpc.pool import WorkerPool
-from vdsm.jsonrpc.registry import Call, Handler, Registry
+from vdsm.jsonrpc.registry import Call, Handler, Lane, Registry
 from vdsm.jsonrpc.rpc import Origin, Outcome, Request
 from vdsm.jsonrpc.schema import Schema, redact
 from vdsm_contract import flow
@@ -33,14 +33,14 @@ Done = Callable[[Outcome], None]
 
 
 class Dispatcher:
-    """Runs requests in the worker pool. All methods belong to the event loop's thread."""
+    """Runs requests in the worker pools. All methods belong to the event loop's thread."""
 
     def __init__(
         self,
         *,
         schema: Schema,
         registry: Registry,
-        pool: WorkerPool,
+        pools: Mapping[Lane, WorkerPool],
         loop: asyncio.AbstractEventLoop,
         ready: Callable[[], bool],
     ) -> None:
@@ -49,7 +49,7 @@ class Dispatcher:
             raise ValueError(f"verbs that the API does not have: {', '.join(sorted(unknown))}")
         self._schema = schema
         self._registry = registry
-        self._pool = pool
+        self._pools = pools
         self._loop = loop
         self._ready = ready
         self._in_flight = 0
@@ -71,16 +71,16 @@ class Dispatcher:
         arrived = time.monotonic()
         try:
             handler, params = self._prepare(request)
-            if origin.quota.used >= origin.quota.limit:
-                raise VdsmError(Code.RESOURCE_EXHAUSTED)
-            finished = partial(self._finished, origin, done)
-            if not self._pool.submit(partial(self._run, handler, call, params, arrived, finished)):
+            lane = self._registry.lane(request.method)
+            finished = partial(self._finished, origin, lane, done)
+            job = partial(self._run, handler, call, params, arrived, finished)
+            if not (origin.quota.has_room(lane) and self._pools[lane].submit(job)):
                 raise VdsmError(Code.RESOURCE_EXHAUSTED)
         except VdsmError as error:
             _log_call(call, error, arrived, arrived)
             done(error)
             return
-        origin.quota.used += 1
+        origin.quota.take(lane)
         self._in_flight += 1
         self._idle.clear()
 
@@ -118,8 +118,8 @@ class Dispatcher:
         except RuntimeError:  # the loop is closed: vdsm gave up waiting for this call
             log.warning("%s ended after vdsm had stopped waiting for it", call.method)
 
-    def _finished(self, origin: Origin, done: Done, outcome: Outcome) -> None:
-        origin.quota.used -= 1
+    def _finished(self, origin: Origin, lane: Lane, done: Done, outcome: Outcome) -> None:
+        origin.quota.give_back(lane)
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()

@@ -31,7 +31,7 @@ class Limits:
     connections: int = 200
     handshakes_per_peer: int = 16  # unauthenticated connections of one address
     subscriptions: int = 64  # of one connection
-    pending: int = 64  # calls of one connection, queued or running; below the pool's own limit
+    pending: int = 64  # calls of one connection in one lane; below what each lane takes
     batch: int = 128  # calls in one JSON-RPC batch
     heartbeat_min_ms: int = 1000  # oVirt's value: nothing shorter is promised or asked
     close_s: float = 2.0  # for the last bytes of a connection that is being closed
@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """The worker pool: how many calls run, and how many may wait for each worker."""
+    """A worker pool: how many calls run, and how many may wait for each worker."""
 
     workers: int = 8
     tasks_per_worker: int = 10

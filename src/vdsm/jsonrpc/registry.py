@@ -3,7 +3,7 @@
 
 The table is built once at start from an explicit mapping, for example::
 
-    registry({"Host.ping2": host.ping2, "Host.echo": host.echo})
+    registry({"Host.getStats": host.get_stats}, local={"Host.ping2": host.ping2})
 
 A handler is a plain synchronous function that runs in the worker pool. It takes the `Call` and its
 parameters by name, already checked and converted by the schema (a decimal string that the schema
@@ -16,11 +16,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from vdsm.jsonrpc.errors import JSON
 
-__all__ = ["JSON", "Address", "Call", "Handler", "Params", "Registry", "registry"]
+__all__ = ["JSON", "Address", "Call", "Handler", "Lane", "Params", "Registry", "registry"]
 
 # [A-Za-z_]+ for the namespace: all of oVirt's are letters; the verb may hold digits and `_`.
 _NAME = re.compile(r"[A-Za-z]+\.[A-Za-z_][A-Za-z0-9_]*")
@@ -51,18 +52,32 @@ class Call:
     local: Address
 
 
+class Lane(Enum):
+    """What a verb may wait for. Each lane has workers of its own, so that a storage server or a
+    supervdsm that does not answer keeps no engine from hearing that the host is there."""
+
+    LOCAL = "nothing outside of vdsm"
+    HOST = "the host and supervdsm"
+    STORAGE = "storage servers, which may be dead"
+
+
 Params: TypeAlias = Mapping[str, JSON]
 Handler: TypeAlias = Callable[[Call, Params], JSON]
 
 
 class Registry(Mapping[str, Handler]):
-    """An immutable mapping from `Namespace.verb` to its handler."""
+    """An immutable mapping from `Namespace.verb` to its handler, and in which lane that runs."""
 
-    def __init__(self, table: Mapping[str, Handler]) -> None:
+    def __init__(self, table: Mapping[str, Handler], lanes: Mapping[str, Lane]) -> None:
         for name in table:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a verb's name (Namespace.verb)")
         self._table = dict(table)
+        self._lanes = dict(lanes)
+
+    def lane(self, name: str) -> Lane:
+        """The lane of a verb. Raises KeyError."""
+        return self._lanes[name]
 
     def __getitem__(self, name: str) -> Handler:
         return self._table[name]
@@ -74,12 +89,19 @@ class Registry(Mapping[str, Handler]):
         return len(self._table)
 
 
-def registry(*tables: Mapping[str, Handler]) -> Registry:
-    """One table out of several. Raises ValueError when two of them hold the same verb."""
+def registry(
+    *host: Mapping[str, Handler],
+    local: Mapping[str, Handler] | None = None,
+    storage: Mapping[str, Handler] | None = None,
+) -> Registry:
+    """One table out of several, by their lanes. Raises ValueError when two hold the same verb."""
     merged: dict[str, Handler] = {}
-    for table in tables:
+    lanes: dict[str, Lane] = {}
+    tables = [(Lane.HOST, table) for table in host]
+    for lane, table in (*tables, (Lane.LOCAL, local or {}), (Lane.STORAGE, storage or {})):
         for name, handler in table.items():
             if name in merged:
                 raise ValueError(f"the verb {name} is registered twice")
             merged[name] = handler
-    return Registry(merged)
+            lanes[name] = lane
+    return Registry(merged, lanes)

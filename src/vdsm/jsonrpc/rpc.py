@@ -8,6 +8,7 @@ notifications (never answered). `parse` is pure; `Rpc.handle` runs what it found
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -15,7 +16,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from vdsm.jsonrpc.errors import JSON, Code, VdsmError
-from vdsm.jsonrpc.registry import Address
+from vdsm.jsonrpc.registry import Address, Lane
 
 RequestId: TypeAlias = "int | float | str | None"
 Outcome: TypeAlias = "bytes | VdsmError"  # an encoded result, or why there is none
@@ -96,11 +97,21 @@ def _request(value: JSON) -> Request | Rejected:
 
 
 class Quota:
-    """How many calls of one connection may be pending. Used on the loop's thread only."""
+    """How many calls of one connection may be pending in each lane, so that those which hang leave
+    room for those which cannot. Used on the loop's thread only."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.used = 0
+        self._limit = limit
+        self._used: Counter[Lane] = Counter()
+
+    def has_room(self, lane: Lane) -> bool:
+        return self._used[lane] < self._limit
+
+    def take(self, lane: Lane) -> None:
+        self._used[lane] += 1
+
+    def give_back(self, lane: Lane) -> None:
+        self._used[lane] -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,4 +13,5 @@ __all__ = ["build_table"]
 
 def build_table(services: Services) -> Registry:
     """All verbs, working with `services`. Touches neither the host nor supervdsm."""
-    return registry(Host(services).table(), StoragePool(services).table())
+    host, storage_pool = Host(services), StoragePool(services)
+    return registry(host.table(), local=host.local_table(), storage=storage_pool.table())

@@ -38,21 +38,27 @@ class Host:
         self._stats = Statistics(services.supervdsm, services.tree, services.sampler)
 
     def table(self) -> dict[str, Handler]:
+        """The verbs that read the host or ask supervdsm."""
+        return {
+            "Host.getCapabilities": self.get_capabilities,
+            "Host.getHardwareInfo": self.get_hardware_info,
+            "Host.getNetworkCapabilities": self.get_network_capabilities,
+            "Host.getNetworkStatistics": self.get_network_statistics,
+            "Host.getStats": self.get_stats,
+            "Host.setKsmTune": self.set_ksm_tune,
+        }
+
+    def local_table(self) -> dict[str, Handler]:
+        """The verbs that wait for nobody: they answer while supervdsm does not."""
         return {
             "Host.confirmConnectivity": self.confirm_connectivity,
             "Host.echo": self.echo,
             "Host.getAllVmStats": self.get_vms,
-            "Host.getCapabilities": self.get_capabilities,
-            "Host.getHardwareInfo": self.get_hardware_info,
             "Host.getJobs": self.get_jobs,
-            "Host.getNetworkCapabilities": self.get_network_capabilities,
-            "Host.getNetworkStatistics": self.get_network_statistics,
-            "Host.getStats": self.get_stats,
             "Host.getVMFullList": self.get_vms,
             "Host.getVMList": self.get_vms,
             "Host.ping": self.confirm_connectivity,
             "Host.ping2": self.ping2,
-            "Host.setKsmTune": self.set_ksm_tune,
             "Host.setLogLevel": self.set_log_level,
         }
 

@@ -2,6 +2,7 @@
 """The `vdsm` command with its real verbs: starts without supervdsm, refuses a wrong start."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from front import pki
 from front.manager import ROOT, Manager
-from vdsm.client import CallError, Client, mutual_tls
+from front.wire import Wire
+from vdsm.client import CallError, Client, mutual_tls, plain
 from vdsm.jsonrpc.schema import load
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"}
@@ -55,6 +57,28 @@ def test_no_verb_of_the_api_is_unknown(tmp_path: Path) -> None:
                     codes[method] = error.code
     assert len(codes) > 190
     assert set(codes.values()) == {44, -32602}
+
+
+def test_what_needs_no_supervdsm_is_answered_while_it_hangs(tmp_path: Path) -> None:
+    (tmp_path / "vdsm.conf").write_text("[vars]\nssl = false\n")
+    svdsm = tmp_path / "svdsm.sock"
+    with socket.socket(socket.AF_UNIX) as hung, Manager(tmp_path) as manager:
+        hung.bind(str(svdsm))
+        hung.listen(1000)  # connections are made, and nobody ever answers
+        manager.start_module("vdsm", "--config-dir", str(tmp_path), "--svdsm-socket", str(svdsm))
+        with Wire(manager.port) as waiting, Client(plain("127.0.0.1", manager.port)) as engine:
+            waiting.ready()
+            for method in ("Host.getStats", "Host.getCapabilities", "Host.getHardwareInfo"):
+                for n in range(30):
+                    waiting.request({"jsonrpc": "2.0", "method": method, "id": n})
+            for _ in range(90 - 64):
+                assert waiting.answer()["error"]["code"] == 1100  # the other 64 hang
+            for method in ("ping", "ping2", "confirmConnectivity"):
+                assert engine.call(f"Host.{method}", timeout=5) is True
+            for method in ("getVMList", "getVMFullList", "getAllVmStats"):
+                assert engine.call(f"Host.{method}", timeout=5) == []
+            assert engine.call("Host.getJobs", timeout=5) == {}
+            assert engine.call("Host.echo", message="here", timeout=5) == "here"
 
 
 @pytest.mark.parametrize(

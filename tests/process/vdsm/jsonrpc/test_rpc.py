@@ -183,12 +183,35 @@ def test_the_pool_is_bounded_and_refuses_with_1100(fresh: Manager) -> None:
             two.request(request(n, "Host.getStats"))
         refused = [two.answer() for _ in range(100 - (88 - 64))]
         assert {answer["error"]["code"] for answer in refused} == {1100}
-        assert three.call("Host.ping2")["error"]["code"] == 1100
+        assert three.call("Host.getCapabilities")["error"]["code"] == 1100
         fresh.open_gate()
         ended = [one.answer()["result"]["ended"] for _ in range(64)]
         ended += [two.answer()["result"]["ended"] for _ in range(88 - 64)]
         assert all(ended)
         assert three.call("Host.ping2")["result"] is True
+
+
+def test_calls_that_hang_do_not_delay_those_that_wait_for_nobody(fresh: Manager) -> None:
+    """Not for another client, and not for the one whose calls hang: an engine has one connection."""
+    with Wire(fresh.port) as engine, Wire(fresh.port) as other:
+        engine.ready()
+        other.ready()
+        for n in range(64):
+            engine.request(request(n, "Host.getStats"))
+        other.request(request(0, "Host.getStats"), receipt="r")
+        other.recv("RECEIPT")
+        for wire in (engine, other):
+            assert wire.call("Host.ping2")["result"] is True
+            assert wire.call("Host.echo", {"message": "here"})["result"] == "here"
+
+
+def test_dead_storage_servers_do_not_delay_calls_to_the_host(fresh: Manager) -> None:
+    params = {"storagepoolID": "", "domainType": 1, "connectionParams": []}
+    with Wire(fresh.port) as engine:
+        engine.ready()
+        for n in range(64):
+            engine.request(request(n, "StoragePool.connectStorageServer", **params))
+        assert "client" in engine.call("Host.getHardwareInfo")["result"]
 
 
 def test_ten_thousand_pending_requests_do_not_grow_the_memory(fresh: Manager) -> None:
