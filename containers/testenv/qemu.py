@@ -8,6 +8,7 @@ only there.
 
 from ipaddress import ip_interface
 from pathlib import Path
+from uuid import UUID
 
 from testenv import config
 from testenv.cgroup import Cgroup
@@ -69,6 +70,8 @@ def boot(system: Path, images: Path | None, hostname: str, machine_id: str) -> l
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"]
     command += ["-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "Nehalem"]
     command += ["-smp", str(config.VM_CPUS), "-m", str(config.VM_MEMORY_MIB)]
+    # What firmware tells of a machine: vdsm takes the host's id from it.
+    command += ["-uuid", str(UUID(machine_id)), "-smbios", f"type=1,serial={hostname}"]
     command += ["-kernel", f"/srv/{system.name}/vmlinuz", "-initrd", f"/srv/{system.name}/initrd"]
     command += ["-append", " ".join(kernel)]
     command += ["-serial", f"file:/mnt/{CONSOLE}"]

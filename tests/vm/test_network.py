@@ -60,4 +60,6 @@ def test_statistics(vm: Machine, caps: dict[str, Any]) -> None:
 def test_hardware_info_is_dmi_s(vm: Machine) -> None:
     info = vm.client("Host", "getHardwareInfo")
     assert info["systemManufacturer"] == vm.sh("cat /sys/class/dmi/id/sys_vendor")
-    assert info["systemUUID"].lower() == vm.sh("cat /sys/class/dmi/id/product_uuid").lower()
+    uuid = vm.sh("cat /sys/class/dmi/id/product_uuid")
+    assert info["systemUUID"] == uuid.upper()
+    assert vm.client("Host", "getCapabilities")["uuid"].lower() == uuid
