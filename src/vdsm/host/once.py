@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -11,16 +10,17 @@ T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Calls `find` until it returns; from then on gives what it returned. For any thread."""
+    """Calls `find` until it returns; from then on gives what it returned. For any thread.
+
+    Threads that ask before that each call `find`: none of them waits for another's failure.
+    """
 
     def __init__(self, find: Callable[[], T]) -> None:
         self._find = find
-        self._lock = threading.Lock()
         self._found: list[T] = []
 
     def get(self) -> T:
         """The fact. Raises whatever `find` raises, and then asks again at the next call."""
-        with self._lock:
-            if not self._found:
-                self._found.append(self._find())
-            return self._found[0]
+        if not self._found:
+            self._found.append(self._find())
+        return self._found[0]

@@ -192,7 +192,7 @@ def test_the_pool_is_bounded_and_refuses_with_1100(fresh: Manager) -> None:
 
 
 def test_calls_that_hang_do_not_delay_those_that_wait_for_nobody(fresh: Manager) -> None:
-    """Not for another client, and not for the one whose calls hang: an engine has one connection."""
+    """Not for another client, and not for the one whose calls hang: engines have one connection."""
     with Wire(fresh.port) as engine, Wire(fresh.port) as other:
         engine.ready()
         other.ready()

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The readers of /proc and /sys, on a recorded host and on stranger ones."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -184,6 +186,19 @@ def test_net_config_dirty(tmp_path: Path, files: dict[str, str], expected: bool)
     trees.write(tmp_path, files)
     assert netconf.dirty(HostTree(tmp_path)) is expected
     assert netconf.dirty_text(HostTree(tmp_path)) == str(expected)
+
+
+def test_once_does_not_queue_its_callers_behind_one_another() -> None:
+    """A supervdsm that hangs fails each call after its limit, not one after the other."""
+    both = threading.Barrier(2)
+
+    def find() -> int:
+        both.wait(5)
+        return 7
+
+    fact = Once(find)
+    with ThreadPoolExecutor(2) as threads:
+        assert [each.result() for each in [threads.submit(fact.get) for _ in range(2)]] == [7, 7]
 
 
 def test_once_remembers_only_a_success() -> None:
