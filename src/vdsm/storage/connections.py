@@ -11,15 +11,14 @@ from __future__ import annotations
 import errno
 import logging
 import stat
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from enum import IntEnum
 from pathlib import Path
 
 from vdsm.host.tree import HostTree
 from vdsm.jsonrpc.errors import Code
-from vdsm.storage import connection_params
+from vdsm.storage import connection_params, side_by_side
 from vdsm.storage.connection_params import Mount, Reference
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.keyed_lock import KeyedLock
@@ -35,11 +34,13 @@ from vdsm_contract.errors import (
     UmountFailed,
 )
 from vdsm_contract.interfaces import Storage
+from vdsm_contract.limits import MAX_CONNECTIONS
 from vdsm_contract.paths import MOUNT_DIR
 
 log = logging.getLogger(__name__)
 
-_AT_A_TIME = 8  # as many connections as a proxy keeps open
+_AT_A_TIME = 8  # of one call, as many connections as a proxy keeps open
+_AT_ALL = MAX_CONNECTIONS // 2  # of all calls: the others of a proxy's are for what answers soon
 _READ, _WRITE, _SEARCH = 4, 2, 1
 
 # After these nothing is mounted for sure, and there is nothing to take back.
@@ -69,6 +70,7 @@ class Connections:
         self._tree = tree
         self._directory = directory
         self._targets = KeyedLock()
+        self._slots = threading.BoundedSemaphore(_AT_ALL)
 
     def connect(self, kind: DomainType, references: Sequence[Reference]) -> list[int]:
         """Connects each of `references`; their statuses, in the same order."""
@@ -85,15 +87,7 @@ class Connections:
         failure: Status,
     ) -> list[int]:
         """Does `work` for several references at a time, since each may wait for a dead server."""
-        if not references:
-            return []
-        with ThreadPoolExecutor(min(len(references), _AT_A_TIME), "connection") as pool:
-            futures = [
-                # A context of its own for each, so that the flow id goes along.
-                pool.submit(copy_context().run, _status, work, reference, failure)
-                for reference in references
-            ]
-            return [future.result() for future in futures]
+        return side_by_side.each(lambda one: _status(work, one, failure), references, _AT_A_TIME)
 
     def _connect(self, kind: DomainType, reference: Reference) -> None:
         mount = connection_params.mount(kind, reference, self._directory)
@@ -111,13 +105,15 @@ class Connections:
                 raise
 
     def _mount(self, mount: Mount) -> None:
-        self._storage.mount(mount.spec, str(mount.target), mount.options, mount.vfs_type)
+        with self._slots:
+            self._storage.mount(mount.spec, str(mount.target), mount.options, mount.vfs_type)
 
     def _check_access(self, target: Path) -> None:
         """Checks that vdsm can keep a storage domain there and that QEMU can reach the images."""
         check = self._storage.validate_access
-        check("vdsm", ["kvm"], str(target), _READ | _WRITE | _SEARCH)
-        check("qemu", ["qemu", "sanlock"], str(target), _READ | _SEARCH)
+        with self._slots:
+            check("vdsm", ["kvm"], str(target), _READ | _WRITE | _SEARCH)
+            check("qemu", ["qemu", "sanlock"], str(target), _READ | _SEARCH)
 
     def _take_back(self, target: Path, *, mounted: bool) -> None:
         """Undoes what a failed connection left; its own failure is only logged."""
@@ -140,7 +136,8 @@ class Connections:
     def _umount(self, target: Path) -> None:
         """Unmounts, also from a server that is gone and under files that are open."""
         try:
-            self._storage.umount(str(target), force=True, lazy=True)
+            with self._slots:
+                self._storage.umount(str(target), force=True, lazy=True)
         except UmountFailed as error:
             if error.errno not in _NOTHING_THERE:
                 raise

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Connecting and disconnecting: what is left behind, and who is not disturbed."""
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from vdsm_contract.errors import (
     UmountFailed,
     Unexpected,
 )
+from vdsm_contract.limits import MAX_CONNECTIONS
 
 EXPORT = "server:/export"
 
@@ -52,6 +56,22 @@ class World:
     @staticmethod
     def _references(specs: tuple[str, ...], params: dict[str, JSON]) -> list[Reference]:
         return [Reference(f"id-{n}", spec, params) for n, spec in enumerate(specs)]
+
+
+_HANGING = """
+import sys, threading
+from pathlib import Path
+from unit.vdsm.storage.test_connections import EXPORT, World
+
+world = World(Path(sys.argv[1]))
+mounting = threading.Event()
+def mount(*_arguments):
+    mounting.set()
+    threading.Event().wait()
+world.storage.mount = mount
+threading.Thread(target=world.connect, args=(EXPORT,), daemon=True).start()
+mounting.wait()
+"""
 
 
 @pytest.fixture
@@ -250,3 +270,35 @@ def test_a_keyed_lock_forgets_its_keys() -> None:
     with lock.holding("a"), lock.holding("b"):
         pass
     assert lock._locks == {}
+
+
+def test_a_mount_that_hangs_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
+    path = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-c", _HANGING, str(tmp_path)]
+    subprocess.run(command, env={"PYTHONPATH": path}, timeout=20, check=True)
+
+
+def test_dead_servers_leave_connections_to_supervdsm_for_others(world: World) -> None:
+    """Whatever many calls ask for, only some of a proxy's connections wait for storage."""
+    gate = threading.Event()
+    running, most, lock = 0, 0, threading.Lock()
+
+    def mount(*_arguments: object) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        gate.wait(1)
+        with lock:
+            running -= 1
+
+    world.storage.mount = mount  # type: ignore[method-assign]
+    calls = [
+        threading.Thread(target=world.connect, args=[f"server{n}:/{m}" for m in range(8)])
+        for n in range(5)
+    ]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join()
+    assert 8 < most <= MAX_CONNECTIONS // 2
