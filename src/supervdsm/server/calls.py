@@ -32,7 +32,7 @@ class InFlight:
         self._claimed = False
 
     def claim(self) -> bool:
-        """Return True to the first caller only."""
+        """Return True to the first caller only. Waits while the reaper answers."""
         with self._lock:
             first, self._claimed = not self._claimed, True
             return first
@@ -43,9 +43,15 @@ class InFlight:
         return time.monotonic() > self.call.deadline + _SLACK_SECONDS
 
     def expire(self) -> None:
-        """Answer in the session's stead, if it has not."""
-        if self.claim():
-            self._expire(self.call)
+        """Answer in the session's stead, if it has not.
+
+        The session does not go on before that is done: it would close the descriptor that is
+        written to.
+        """
+        with self._lock:
+            if not self._claimed:
+                self._claimed = True
+                self._expire(self.call)
 
 
 class CallRegistry:

@@ -6,6 +6,7 @@ session notices.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -105,7 +106,7 @@ class Session:
         entry = self.dispatcher.table.get(request.method)
         if entry is None:
             return self.introspection.answer(request)
-        return self.dispatcher.serve(entry, request, self.peer, self._expire)
+        return self.dispatcher.serve(entry, request, self.peer, partial(self.expire, request))
 
     def _check_hello(self, request: Request) -> None:
         """Note a good Hello; end the connection after a bad one, which was answered already."""
@@ -118,9 +119,14 @@ class Session:
             raise StreamClosed(partial=False)
         self.greeted = True
 
-    def _expire(self, answer: bytes) -> None:
-        """Give `answer` in the stead of a verb that is stuck; the connection ends with it."""
-        self.channel.send_now(answer)
+    def expire(self, request: Request, answer: bytes) -> None:
+        """Give `answer` in the stead of a verb that is stuck; the connection ends with it.
+
+        Whoever has read the answer can send no further call, which nobody would serve.
+        """
+        self.channel.shutdown_reading()
+        if not request.oneway:
+            self.channel.send_now(answer)
         self.channel.shutdown()
 
 
