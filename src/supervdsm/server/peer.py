@@ -6,6 +6,7 @@ helper, a login) is not vdsm. The process is pinned by a pidfd while its control
 that a reused pid is not mistaken for it.
 """
 
+import errno
 import os
 import select
 import socket
@@ -68,7 +69,7 @@ class Admission:
     def _check_cgroup(self, sock: socket.socket, pid: int, uid: int) -> None:
         with _pinned(sock) as ended:
             try:
-                text = (self.proc / str(pid) / "cgroup").read_text()
+                text = (self.proc / str(pid) / "cgroup").read_text(errors="backslashreplace")
             except OSError:
                 text = ""
             if ended():
@@ -84,9 +85,11 @@ class Admission:
 def unified_cgroup(text: str) -> str:
     """Return the cgroup2 path in the text of /proc/PID/cgroup; empty if there is none.
 
-    A path that leaves our own cgroup namespace (it begins with `/..`) is no place of vdsm's either.
+    The name of a group may have any character but a newline, those that splitlines() takes for
+    one included. A path that leaves our own cgroup namespace (it begins with `/..`) is no place of
+    vdsm's either.
     """
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("0::"):
             path = line.removeprefix("0::")
             return "" if ".." in path.split("/") else path
@@ -98,10 +101,14 @@ def _pinned(sock: socket.socket) -> Iterator[Callable[[], bool]]:
     """Pin the peer by its pidfd; yield a function that tells whether it has ended.
 
     On a kernel without SO_PEERPIDFD nothing can be pinned, and nothing is known to have ended.
+    Raises PeerRefused where the kernel has it and gives none: the peer was reaped already (ESRCH or
+    EINVAL until Linux 6.16), or we are out of descriptors.
     """
     try:
         fd = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise PeerRefused(reason=f"it cannot be pinned: {error.strerror}") from None
         yield lambda: False
         return
     try:
