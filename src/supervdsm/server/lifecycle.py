@@ -11,10 +11,10 @@ import logging
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 import time
+from contextlib import closing
 from types import FrameType
 from typing import Final
 
@@ -105,20 +105,20 @@ class Lifecycle:
 def _probe(listener: Listener, *, timeout: float) -> bool:
     """Make a Ping through the listening thread; return whether it was answered in time."""
     ping = Service.VERBS["ping"]
-    sock: socket.socket = listener.probe()
-    channel = Channel(sock)
     try:
-        channel.send(encode(OutgoingRequest(ping.method, ping.parameters())))
-        return b'"error"' not in channel.receive(timeout)
-    except (OSError, StreamClosed, MessageTooSlow):
+        with closing(Channel(listener.probe())) as channel:
+            channel.send(encode(OutgoingRequest(ping.method, ping.parameters())))
+            return b'"error"' not in channel.receive(timeout)
+    except (OSError, StreamClosed, MessageTooSlow):  # OSError: no descriptors, too
         return False
-    finally:
-        channel.close()
 
 
 def end(status: int) -> None:
-    """End the process now, also when a stuck thread would not let the interpreter end."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    """End the process now, also when a stuck thread would not let the interpreter end, and also
+    when nobody reads what it has left to say."""
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
