@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From a JSON-RPC request to the handler of its verb, and one line in the log for each call.
 
-In this order: does the verb exist (-32601), is vdsm ready (99), is the verb implemented (44), are
-the parameters right (-32602), is there room (1100). Only then is the handler called.
+In this order: does the verb exist (-32601), is vdsm ready (99), is the verb implemented (44), is
+there room (1100), are the parameters right (-32602). Only then is the handler called. The
+parameters may be millions of values, so that they are checked by a worker and not by the loop.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import msgspec
 from vdsm.jsonrpc.errors import JSON, Code, VdsmError
 from vdsm.jsonrpc.pool import WorkerPool
 from vdsm.jsonrpc.registry import Call, Handler, Lane, Registry
-from vdsm.jsonrpc.rpc import Origin, Outcome, Request
+from vdsm.jsonrpc.rpc import Origin, Outcome, RawParams, Request
 from vdsm.jsonrpc.schema import Schema, redact
 from vdsm_contract import flow
 from vdsm_contract.errors import ContractError
@@ -27,6 +28,7 @@ from vdsm_contract.errors import ContractError
 log = logging.getLogger(__name__)
 
 SLOW_S = 1.0  # oVirt's threshold for a warning about a slow call
+_PARAMS_LENGTH = 4000  # of a call's parameters in the log, in characters
 _METHOD_LENGTH = 64  # of a method's name in the log; a client may send anything
 
 Done = Callable[[Outcome], None]
@@ -70,10 +72,10 @@ class Dispatcher:
         call = Call(request.method, origin.flow_id, origin.client, origin.local)
         arrived = time.monotonic()
         try:
-            handler, params = self._prepare(request)
+            handler = self._handler(request.method)
             lane = self._registry.lane(request.method)
             finished = partial(self._finished, origin, lane, done)
-            job = partial(self._run, handler, call, params, arrived, finished)
+            job = partial(self._run, handler, call, request.params, arrived, finished)
             if not (origin.quota.has_room(lane) and self._pools[lane].submit(job)):
                 raise VdsmError(Code.RESOURCE_EXHAUSTED)
         except VdsmError as error:
@@ -84,34 +86,36 @@ class Dispatcher:
         self._in_flight += 1
         self._idle.clear()
 
-    def _prepare(self, request: Request) -> tuple[Handler, dict[str, JSON]]:
-        """The handler and its checked parameters. Raises VdsmError."""
-        if request.method not in self._schema.verbs:
+    def _handler(self, method: str) -> Handler:
+        """The handler of a verb. Raises VdsmError when it cannot be called."""
+        if method not in self._schema.verbs:
             raise VdsmError(Code.METHOD_NOT_FOUND)
         if not self._ready():
             raise VdsmError(Code.RECOVERY_IN_PROGRESS)
-        handler = self._registry.get(request.method)
+        handler = self._registry.get(method)
         if handler is None:
-            raise VdsmError(
-                Code.METHOD_NOT_IMPLEMENTED, f"This vdsm does not implement {request.method}"
-            )
-        params = self._schema.check(request.method, request.params)
+            raise VdsmError(Code.METHOD_NOT_IMPLEMENTED, f"This vdsm does not implement {method}")
+        return handler
+
+    def _checked(self, method: str, given: RawParams) -> dict[str, JSON]:
+        """The parameters of a call by name, converted. Raises VdsmError -32602."""
+        params = self._schema.check(method, given)
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s parameters: %s", request.method, redact(params))
-        return handler, params
+            log.debug("%s parameters: %.*s", method, _PARAMS_LENGTH, redact(params))
+        return params
 
     def _run(
         self,
         handler: Handler,
         call: Call,
-        params: dict[str, JSON],
+        given: RawParams,
         arrived: float,
         finished: Callable[[Outcome], None],
     ) -> None:
         """Calls the handler; on a worker's thread."""
         began = time.monotonic()
         with flow.bound(call.flow_id):
-            outcome = invoke(handler, call, params)
+            outcome = invoke(call, lambda: handler(call, self._checked(call.method, given)))
             _log_call(call, outcome, arrived, began)
         try:
             self._loop.call_soon_threadsafe(finished, outcome)
@@ -126,10 +130,10 @@ class Dispatcher:
         done(outcome)
 
 
-def invoke(handler: Handler, call: Call, params: dict[str, JSON]) -> Outcome:
-    """Calls a handler and encodes its result; whatever it raises becomes a VdsmError."""
+def invoke(call: Call, work: Callable[[], JSON]) -> Outcome:
+    """Does the work of a call and encodes its result; whatever it raises becomes a VdsmError."""
     try:
-        result = handler(call, params)
+        result = work()
         return msgspec.json.encode(True if result is None else result)
     except VdsmError as error:
         return error

@@ -32,7 +32,7 @@ class Limits:
     handshakes_per_peer: int = 16  # unauthenticated connections of one address
     subscriptions: int = 64  # of one connection
     pending: int = 64  # calls of one connection in one lane; below what each lane takes
-    batch: int = 128  # calls in one JSON-RPC batch
+    batch: int = 64  # calls in one JSON-RPC batch: no more than may be pending
     heartbeat_min_ms: int = 1000  # oVirt's value: nothing shorter is promised or asked
     close_s: float = 2.0  # for the last bytes of a connection that is being closed
 

@@ -19,6 +19,7 @@ from vdsm.jsonrpc.errors import JSON, Code, VdsmError
 from vdsm.jsonrpc.registry import Address, Lane
 
 RequestId: TypeAlias = "int | float | str | None"
+RawParams: TypeAlias = "dict[str, JSON] | list[JSON]"  # not checked yet
 Outcome: TypeAlias = "bytes | VdsmError"  # an encoded result, or why there is none
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Request:
     """One call. `params` is an object or an array; a notification has no id and no answer."""
 
     method: str
-    params: dict[str, JSON] | list[JSON]
+    params: RawParams
     id: RequestId = None
     notification: bool = False
 

@@ -38,6 +38,10 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 
+# The same in a text: mount options, such as those of CIFS, may carry a password.
+_SECRET_OPTION = re.compile(r"(\b(?:pass\w*|secret\w*|token)\s*=\s*)[^,\s]+", re.IGNORECASE)
+_DEPTH = 32  # no type of the API is nested deeper
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -113,13 +117,18 @@ def _by_position(verb: Verb, params: list[JSON]) -> dict[str, JSON]:
     return {p.name: value for p, value in zip(verb.parameters, params, strict=False)}
 
 
-def redact(value: JSON) -> JSON:
-    """A copy for the log, without the values of members whose names say that they are secret."""
-    if isinstance(value, dict):
-        return {k: "***" if _SECRET.search(k) else redact(v) for k, v in value.items()}
+def redact(value: JSON, depth: int = _DEPTH) -> JSON:
+    """A copy for the log, without the values of members whose names say that they are secret, and
+    of options such as `password=...` in a text. What is nested deeper than `depth` is left out."""
+    if isinstance(value, str):
+        return _SECRET_OPTION.sub(r"\1***", value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if not depth:
+        return "..."
     if isinstance(value, list):
-        return [redact(v) for v in value]
-    return value
+        return [redact(v, depth - 1) for v in value]
+    return {k: "***" if _SECRET.search(k) else redact(v, depth - 1) for k, v in value.items()}
 
 
 def parse_parameter(text: str) -> Parameter:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """JSON-RPC over the real server: calls, batches, notifications, errors, the pool's bounds."""
 
+import select
 import time
 
 import pytest
 
 from front.manager import Manager
 from front.wire import REPLIES, Wire
+from vdsm.jsonrpc.limits import Limits
 
 
 def request(identity: object, method: str = "Host.echo", **params: object) -> dict[str, object]:
@@ -254,3 +256,40 @@ def test_events_reach_their_subscribers_and_nobody_else(fresh: Manager) -> None:
     assert event["params"]["1"] == {"status": "Up"}
     assert event["params"]["notify_time"] > 0
     assert "id" not in event
+
+
+def test_a_batch_as_large_as_may_be_is_served_whole(front: Manager) -> None:
+    with Wire(front.port) as wire:
+        wire.ready().request([request(n, message=str(n)) for n in range(Limits().batch)])
+        assert [a.get("result") for a in wire.answer()] == list(map(str, range(Limits().batch)))
+        wire.request([request(n, message="m") for n in range(Limits().batch + 1)])
+        assert wire.answer()["error"]["code"] == -32600
+
+
+def test_a_large_parameter_does_not_keep_others_waiting(fresh: Manager) -> None:
+    """Checking 4 MiB of small values takes seconds; heart-beats and other calls go on."""
+    secret = b'{"usageID":"","usageType":"ceph","uuid":"","password":""}'
+    large = b'{"jsonrpc":"2.0","method":"Host.registerSecrets","id":1,"params":[[%s]]}'
+    with Wire(fresh.port) as wire, Wire(fresh.port) as other:
+        wire.ready()
+        other.ready()
+        wire.request(large % b",".join([secret] * 70_000))
+        longest, answered = 0.0, False
+        while not answered:
+            began = time.monotonic()
+            assert other.call("Host.ping2")["result"] is True
+            longest = max(longest, time.monotonic() - began)
+            answered = bool(select.select([wire.sock], [], [], 0.01)[0])
+        assert wire.answer()["result"] is True
+        assert longest < 0.5
+
+
+def test_deep_and_long_parameters_are_logged_in_short_and_harm_nobody(fresh: Manager) -> None:
+    fresh.open_gate()
+    deep = b'{"a":' * 700 + b"1" + b"}" * 700
+    body = b'{"jsonrpc":"2.0","method":"StoragePool.connectStorageServer","id":1,"params":%s}'
+    with Wire(fresh.port) as wire:
+        wire.ready().request(body % (b'["p", 1, [{"id":"i","connection":"c","more":%s}]]' % deep))
+        assert wire.answer()["result"] == {"ended": True}
+        assert len(wire.call("Host.echo", {"message": "x" * 1_000_000})["result"]) == 1_000_000
+    assert max(map(len, fresh.log.read_text().splitlines())) < 10_000

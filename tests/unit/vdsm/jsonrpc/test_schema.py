@@ -118,3 +118,15 @@ def test_secrets_are_redacted_at_any_depth() -> None:
         "connection_info": "***",
         "n": 1,
     }
+
+
+def test_secrets_in_a_text_are_redacted() -> None:
+    value: JSON = {"mnt_options": "username=u,password=hunter2,vers=3", "vfs_type": "cifs"}
+    assert redact(value) == {"mnt_options": "username=u,password=***,vers=3", "vfs_type": "cifs"}
+
+
+def test_deep_values_are_redacted_without_recursing_for_ever() -> None:
+    value: JSON = 1
+    for _ in range(900):
+        value = [value]
+    assert "..." in str(redact(value))
