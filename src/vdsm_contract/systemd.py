@@ -36,18 +36,19 @@ def notify(state: str) -> bool:
     """Send `state` (such as "READY=1") to the service manager.
 
     Returns whether there is a service manager to tell: False without NOTIFY_SOCKET. A manager that
-    went away is not an error of the service, so OSError is not raised but also returns False.
+    went away is not an error of the service, and a want of descriptors passes, so OSError is not
+    raised but also returns False.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.sendto(state.encode(), address)
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True
 
 

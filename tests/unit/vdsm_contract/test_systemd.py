@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sd_notify and the watchdog's interval."""
 
+import resource
 import socket
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def test_notify_to_an_abstract_socket(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("NOTIFY_SOCKET", "@vdsm-test-notify")
         assert systemd.notify("WATCHDOG=1")
         assert manager.recv(100) == b"WATCHDOG=1"
+
+
+def test_no_descriptor_to_notify_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "@vdsm-test-notify")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        assert not systemd.notify("WATCHDOG=1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_nobody_to_notify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
