@@ -7,6 +7,8 @@ a line.
 """
 
 import logging
+import textwrap
+import traceback
 from typing import Any, Final
 
 import msgspec
@@ -52,8 +54,12 @@ def refused(name: str, error: ContractError) -> None:
 
 
 def unexpected(identifier: str, entry: Entry, error: BaseException) -> None:
-    """Write the traceback of a failure that nobody declared, under the id that the caller got."""
-    _log.critical("unexpected %s in %s", identifier, entry.verb.method, exc_info=error)
+    """Write the traceback of a failure that nobody declared, under the id that the caller got.
+
+    Its lines begin with "| ", so that none of them, whatever the error quotes, looks like another.
+    """
+    text = textwrap.indent("".join(traceback.format_exception(error)), "| ", lambda _line: True)
+    _log.critical("unexpected %s in %s\n%s", identifier, entry.verb.method, text.rstrip())
 
 
 def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:
