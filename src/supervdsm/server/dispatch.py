@@ -26,6 +26,8 @@ from vdsm_contract.errors import InvalidArgument, TimedOut, Unexpected, VerbErro
 from vdsm_contract.wire import OutgoingError, OutgoingResponse, Request, encode
 
 _MAX_FLOW: Final = 256
+_MAX_ECHO: Final = 256
+"""Characters of what a peer sent that an error names: it must fit into a message."""
 Expire = Callable[[bytes], None]
 """Sends an answer in the stead of a session that is stuck, and ends the session."""
 
@@ -101,10 +103,8 @@ def _decode(entry: Entry, request: Request) -> msgspec.Struct:
 def _invalid(text: str) -> InvalidArgument:
     """Turn msgspec's "Expected `int`, got `str` - at `$.tuning.run`" into field and reason."""
     reason, _, path = text.partition(" - at `$.")
-    if path:
-        return InvalidArgument(field=path.rstrip("`"), reason=reason)
-    name = text.partition("field `")[2].partition("`")[0]
-    return InvalidArgument(field=name or "parameters", reason=reason)
+    name = path.rstrip("`") or text.partition("field `")[2].partition("`")[0] or "parameters"
+    return InvalidArgument(field=name[:_MAX_ECHO], reason=reason[:_MAX_ECHO])
 
 
 def _expired(call: ServedCall) -> bytes:

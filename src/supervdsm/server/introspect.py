@@ -18,6 +18,9 @@ from vdsm_contract.wire import OutgoingError, OutgoingResponse, Request, encode
 STANDARD: Final = "org.varlink.service"
 URL: Final = "https://www.ovirt.org/develop/developer-guide/vdsm/supervdsm-service.html"
 
+_MAX_ECHO: Final = 256
+"""Characters of a name that a peer sent that an error repeats: it must fit into a message."""
+
 _STANDARD_TEXT: Final = """\
 # What every varlink service offers.
 interface org.varlink.service
@@ -96,4 +99,5 @@ class Introspection:
 
 
 def _error(name: str, **fields: str) -> bytes:
-    return encode(OutgoingError(f"{STANDARD}.{name}", fields))
+    shown = {key: value[:_MAX_ECHO] for key, value in fields.items()}
+    return encode(OutgoingError(f"{STANDARD}.{name}", shown))
