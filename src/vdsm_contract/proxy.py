@@ -140,10 +140,9 @@ def _result(verb: Verb, answer: bytes) -> object:
         response = _decoder.decode(answer)
         if not response.error:
             return verb.result and msgspec.json.decode(response.parameters, type=verb.result)
-        failure = _error(response)
+        raise _error(response)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"{verb.method}: {error}") from None
-    raise failure
 
 
 def _error(response: Response) -> VerbError | ProtocolError:

@@ -67,6 +67,7 @@ class Dispatcher:
             self.calls.count_failure()
             answer = encode_error(error)
         audit.call(peer, entry, parameters, error, time.monotonic() - started)
+        error = None  # its traceback holds this frame: the arguments would stay until the next gc
         if in_flight is not None and not in_flight.claim():
             return None
         return answer

@@ -56,26 +56,35 @@ class Session:
         except _Goodbye as goodbye:
             audit.refused(self.peer.name, goodbye.error)
             self.channel.send_now(encode_error(goodbye.error))
-        except (StreamClosed, MessageTooSlow, OSError):
-            return  # the peer went away or does not read: the calls it made are in the audit
+        except MessageTooSlow:
+            audit.refused(self.peer.name, BadMessage(reason="the peer does not read its answers"))
+        except (StreamClosed, OSError):
+            return  # the peer went away: the calls it made are in the audit
         finally:
             self.channel.shutdown()
             self.channel.close()
 
     def _serve(self) -> None:
-        timeout: float | None = HELLO_DEADLINE
-        while True:
-            request = self._receive(timeout)
-            timeout = None
-            if not self.greeted and not self._may_call_ungreeted(request):
-                raise _Goodbye(HelloRequired())
-            answer = self._answer(request)
-            if answer is None:
-                return
-            if not request.oneway:
-                self.channel.send(answer)
-            if request.method == _HELLO:
-                self._check_hello(request)
+        more = self._serve_one(HELLO_DEADLINE)
+        while more:
+            more = self._serve_one(None)
+
+    def _serve_one(self, timeout: float | None) -> bool:
+        """Serve the next request; return whether there may be more.
+
+        It and its answer are let go of before the next one is waited for: both can be large.
+        """
+        request = self._receive(timeout)
+        if not self.greeted and not self._may_call_ungreeted(request):
+            raise _Goodbye(HelloRequired())
+        answer = self._answer(request)
+        if answer is None:
+            return False
+        if not request.oneway:
+            self.channel.send(answer)
+        if request.method == _HELLO:
+            self._check_hello(request)
+        return True
 
     def _receive(self, timeout: float | None) -> Request:
         try:

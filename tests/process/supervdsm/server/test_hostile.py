@@ -2,10 +2,12 @@
 """Peers that may not come in, and peers that break the protocol: refused, written down, no harm."""
 
 import json
+import resource
 import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -200,6 +202,74 @@ def test_a_wrong_argument_is_named(
     assert manager.ran() == []
 
 
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (call(f"{SERVICE}.Ping", **{"x" * (MAX_MESSAGE - 100): 1}), "InvalidArgument"),
+        (b'{"method":"%s.' % SERVICE.encode() + b"x" * (MAX_MESSAGE - 100) + b'"}\0', "MethodNot"),
+        (b'{"method":"' + b"x" * (MAX_MESSAGE - 20) + b'.x"}\0', "InterfaceNotFound"),
+    ],
+    ids=["field", "method", "interface"],
+)
+def test_a_giant_name_is_not_thrown_back(raw: Raw, request_: bytes, error: str) -> None:
+    reply = raw.send(HELLO + request_ + PING + b"!\0")
+    assert errors(reply)[1].startswith(error)
+    assert errors(reply)[2:] == ["ok", "BadMessage"]
+    assert len(reply) < 4096
+
+
+@pytest.mark.parametrize(
+    ("method", "argument", "outcome"),
+    [
+        (f"{SERVICE}.Ping", "x", "InvalidArgument"),
+        ("org.ovirt.supervdsm.faults.Overstay", "path", "InvalidArgument"),
+        ("org.varlink.service.GetInterfaceDescription", "interface", "InterfaceNotFound"),
+    ],
+)
+def test_messages_are_not_kept(manager: Manager, method: str, argument: str, outcome: str) -> None:
+    def resident() -> int:
+        [line] = [
+            line
+            for line in Path(f"/proc/{manager.pid}/status").read_text().splitlines()
+            if line.startswith("VmRSS:")
+        ]
+        return int(line.split()[1]) * 1024
+
+    manager.environment["MALLOC_MMAP_THRESHOLD_"] = "65536"  # what is freed is not resident
+    manager.start()
+    manager.ready()
+    request = call(method, **{argument: "x" * (MAX_MESSAGE - 1000)})
+    with ExitStack() as idle:
+        socks = [idle.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(14)]
+        before = 0
+        for sock in socks:
+            sock.settimeout(10)
+            sock.connect(str(manager.path))
+            sock.sendall(request)
+            assert errors(sock.recv(65536)) == [outcome]
+            before = before or resident()
+        assert resident() - before < 4 * MAX_MESSAGE
+
+
+def test_without_descriptors_calls_are_still_served(manager: Manager) -> None:
+    manager.environment["VDSM_WATCHDOG_USEC"] = "600000"
+    manager.start()
+    manager.ready()
+    supervdsm = Supervdsm(manager.path)
+    supervdsm.service.ping()  # makes its connection
+    pid = manager.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, limits[1]))  # 0 to 3 are taken
+    try:
+        manager.wait(lambda: "a probe call was not answered" in manager.log.read_text())
+        supervdsm.service.ping()
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    manager.states.clear()
+    manager.wait(lambda: "WATCHDOG=1" in manager.states)
+    assert manager.pid == pid
+
+
 def test_a_client_that_stops_reading_is_dropped(manager: Manager, faults: Faults) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(manager.path))
@@ -212,6 +282,7 @@ def test_a_client_that_stops_reading_is_dropped(manager: Manager, faults: Faults
                 faults.effect("others")
                 served += 1
         assert manager.ran() == ["others"] * served
+    assert "the peer does not read its answers" in manager.log.read_text()
 
 
 def test_a_silent_connection_is_closed(manager: Manager, supervdsm: Supervdsm) -> None:
