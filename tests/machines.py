@@ -2,9 +2,11 @@
 """A disposable machine of the host or vm ring, through the command that people use for it too."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,16 +123,17 @@ class Machine:
         return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
 
-def testhost(name: str) -> Machine:
-    """Return the test host `name`."""
-    return Machine(ROOT / "containers/testhost", name)
+@contextmanager
+def running(tool: str, variable: str) -> Iterator[Machine]:
+    """Run a machine with the pair until the block ends.
 
-
-def testvm(name: str) -> Machine:
-    """Return the test VM `name`."""
-    return Machine(ROOT / "containers/testvm", name)
-
-
-def lines(text: str) -> Sequence[str]:
-    """Return the lines that are not empty."""
-    return [line for line in text.splitlines() if line.strip()]
+    The environment's `variable` names one that may run already, and is kept for the next run.
+    """
+    kept = os.environ.get(variable)
+    machine = Machine(ROOT / "containers" / tool, kept or f"ring{os.getpid()}")
+    machine.up()
+    try:
+        yield machine
+    finally:
+        if not kept:
+            machine.down()

@@ -1,31 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host ring: one test host with the pair, under real systemd, podman and Quadlet."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from machines import Machine, testhost
+from machines import Machine, running
 
-pytestmark = pytest.mark.timeout(600)
+SECONDS = 600
+"""What one test may take: real services, on a machine that is shared."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this ring the time that real services need."""
+    """Give the tests of this ring that time."""
     for item in items:
         if "/tests/host/" in str(item.path) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(SECONDS))
 
 
 @pytest.fixture(scope="session")
 def host() -> Iterator[Machine]:
-    """A test host with the pair running. VDSM_TEST_HOST names one that is kept between runs."""
-    kept = os.environ.get("VDSM_TEST_HOST")
-    machine = testhost(kept or f"ring{os.getpid()}")
-    machine.up()
-    try:
+    """The machine. VDSM_TEST_HOST names one that is kept between runs."""
+    with running("testhost", "VDSM_TEST_HOST") as machine:
         yield machine
-    finally:
-        if not kept:
-            machine.down()
