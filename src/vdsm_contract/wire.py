@@ -5,6 +5,8 @@ Source: varlink.org, "Method Call". A `Channel` knows bytes, sizes and deadlines
 mean is known to the proxy and to the server.
 """
 
+import math
+import select
 import socket
 import time
 from typing import Final
@@ -84,18 +86,14 @@ def encode(message: msgspec.Struct) -> bytes:
 class Channel:
     """One end of a varlink connection: whole messages in, whole messages out.
 
-    The socket stays blocking, and the kernel bounds each send (SO_SNDTIMEO); receiving has a
-    timeout only where one was asked for, so that the common case costs one system call in each
-    direction.
+    The socket is blocking; poll(2) waits for it where there is a time limit and something to wait
+    for, so that the common case of sending, and of receiving without a limit, is one system call.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = b""
-        self._timeout: float | None = None
         sock.settimeout(None)
-        seconds = int(MESSAGE_DEADLINE)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(seconds))
 
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 when it is closed."""
@@ -112,14 +110,11 @@ class Channel:
         When this raises, the last byte (the NUL) was not delivered, so the peer cannot have seen a
         whole message.
         """
-        self._set_timeout(None)
-        sent = self._send_some(data)
-        if sent == len(data):
-            return
+        view = memoryview(data)
+        view = view[self._send_some(view) :]
         end = time.monotonic() + MESSAGE_DEADLINE
-        view = memoryview(data)[sent:]
         while view:
-            if time.monotonic() > end:
+            if not self._wait(select.POLLOUT, end - time.monotonic()):
                 raise MessageTooSlow
             view = view[self._send_some(view) :]
 
@@ -138,7 +133,8 @@ class Channel:
         MessageTooSlow, and OSError.
         """
         if not self._buffer:
-            self._set_timeout(timeout)
+            if timeout is not None and not self._wait(select.POLLIN, timeout):
+                raise TimeoutError
             self._buffer = self._sock.recv(_CHUNK)
             if not self._buffer:
                 raise StreamClosed(partial=False)
@@ -167,14 +163,9 @@ class Channel:
         while True:
             if size > MAX_MESSAGE:
                 raise MessageTooLarge
-            left = end - time.monotonic()
-            if left <= 0:
+            if not self._wait(select.POLLIN, end - time.monotonic()):
                 raise MessageTooSlow
-            self._set_timeout(left)
-            try:
-                chunk = self._sock.recv(_CHUNK)
-            except TimeoutError:
-                raise MessageTooSlow from None
+            chunk = self._sock.recv(_CHUNK)
             if not chunk:
                 raise StreamClosed(partial=True)
             last, nul, rest = chunk.partition(b"\0")
@@ -185,24 +176,20 @@ class Channel:
                     raise MessageTooLarge
                 return b"".join(parts), rest
 
-    def _send_some(self, data: bytes | memoryview) -> int:
+    def _send_some(self, data: memoryview) -> int:
         try:
-            return self._sock.send(data, socket.MSG_NOSIGNAL)
-        except BlockingIOError:  # SO_SNDTIMEO ran out
-            raise MessageTooSlow from None
+            return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return 0
 
-    def _set_timeout(self, timeout: float | None) -> None:
-        if timeout != self._timeout:
-            self._sock.settimeout(timeout)
-            self._timeout = timeout
+    def _wait(self, events: int, seconds: float) -> bool:
+        """Wait for the peer; return whether it did its part while any of the time was left."""
+        poll = select.poll()
+        poll.register(self._sock, events)
+        return seconds > 0 and bool(poll.poll(math.ceil(seconds * 1000)))
 
     def _shutdown(self, how: int) -> None:
         try:
             self._sock.shutdown(how)
         except OSError:
             return  # the peer or our own session has ended it already
-
-
-def _timeval(seconds: int) -> bytes:
-    word = 8
-    return seconds.to_bytes(word, "little") + (0).to_bytes(word, "little")

@@ -4,6 +4,7 @@
 import itertools
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,30 @@ def test_a_peer_that_does_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(MessageTooSlow):
         Channel(ours).send(b"x" * limits.MAX_MESSAGE)
+
+
+def test_a_message_must_be_read_in_time_and_not_only_in_part(
+    pair: tuple[Channel, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "MESSAGE_DEADLINE", 1)
+    channel, peer = pair
+    over = threading.Event()
+
+    def sip() -> None:
+        while not over.wait(0.2):
+            peer.recv(32 * 1024)
+
+    reader = threading.Thread(target=sip)
+    reader.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(MessageTooSlow):
+            channel.send(b"x" * limits.MAX_MESSAGE)
+    finally:
+        took = time.monotonic() - started
+        over.set()
+        reader.join()
+    assert took < 2
 
 
 def test_send_now_never_waits(pair: tuple[Channel, socket.socket]) -> None:
