@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from vdsm_contract.errors import ContractError, SupervdsmUnavailable
+from vdsm_contract.errors import SupervdsmUnavailable
 from vdsm_contract.limits import MAX_CONNECTIONS, POOL_SIZE
 from vdsm_contract.wire import Channel, MessageTooSlow, StreamClosed
 
@@ -111,7 +111,7 @@ class ConnectionPool:
             sock.connect(str(self._path))
             connection = Connection(Channel(sock), deadline)
             self._greet(connection)
-        except (OSError, StreamClosed, MessageTooSlow, ContractError):
+        except BaseException:
             sock.close()
             raise
         return connection

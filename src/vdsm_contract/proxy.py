@@ -14,6 +14,7 @@ the caller who knows what it means.
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -117,9 +118,14 @@ def _method(verb: Verb, call: _Call) -> Callable[..., object]:
 def _hello(connection: Connection, contract: str) -> None:
     verb = Service.VERBS["hello"]
     request = OutgoingRequest(verb.method, verb.parameters(contract=contract))
-    connection.channel.send(encode(request))
+    with suppress(BrokenPipeError):  # whoever sends us away may be faster, and has said why
+        connection.channel.send(encode(request))
     timeout = max(connection.deadline - time.monotonic(), 0.001)
-    _result(verb, connection.channel.receive(timeout))
+    try:
+        answer = connection.channel.receive(timeout)
+    except MessageTooLarge:
+        raise _too_large() from None
+    _result(verb, answer)
 
 
 def _receive(connection: Connection, deadline: float) -> bytes:
@@ -130,9 +136,13 @@ def _receive(connection: Connection, deadline: float) -> bytes:
     except MessageTooSlow:
         raise SupervdsmTimeout from None
     except MessageTooLarge:
-        raise ProtocolError("the answer is larger than a message may be") from None
+        raise _too_large() from None
     except (StreamClosed, OSError):
         raise SupervdsmDied from None
+
+
+def _too_large() -> ProtocolError:
+    return ProtocolError("the answer is larger than a message may be")
 
 
 def _result(verb: Verb, answer: bytes) -> object:
