@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._frame_began: float | None = None
         self._stalled_since: float | None = None
         self._finishing_since: float | None = None
+        self._held = False
         self._send_every = self._expect_every = 0.0
 
     # --- asyncio.Protocol ---------------------------------------------------------------------
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._stalled_since = None
         self._received_at = self._loop.time()  # it could not be heard while reading was paused
-        if self._transport is not None and self._finishing_since is None:
+        if self._transport is not None and self._finishing_since is None and not self._held:
             self._transport.resume_reading()
         self._check()
 
@@ -118,7 +119,7 @@ class Connection(asyncio.Protocol):
         transport.write(data)
         self._sent_at = self._loop.time()
         if transport.get_write_buffer_size() > self._limits.write_buffer_bytes:
-            self._drop("it does not read what it asked for")
+            self.drop("it does not read what it asked for")
 
     def set_heart_beat(self, send_ms: int, expect_ms: int) -> None:
         self._send_every, self._expect_every = send_ms / 1000, expect_ms / 1000
@@ -140,18 +141,22 @@ class Connection(asyncio.Protocol):
             transport.close()  # TLS waits for the peer's close_notify by itself
         self._check()
 
-    # --- deadlines ----------------------------------------------------------------------------
+    # --- the server's -------------------------------------------------------------------------
 
     def hold(self) -> None:
         """Reads no more requests: vdsm is about to stop."""
+        self._held = True
         if self._transport is not None and self._finishing_since is None:
             self._transport.pause_reading()
 
-    def _drop(self, why: str) -> None:
+    def drop(self, why: str) -> None:
+        """Ends the connection at once."""
         log.warning("Dropping %s: %s", self.client, why)
         self._session.closed()
         if self._transport is not None:
             self._transport.abort()
+
+    # --- deadlines ----------------------------------------------------------------------------
 
     def _check(self) -> None:
         """Does the first thing that is due, and sets the timer for what is due next."""
@@ -175,7 +180,7 @@ class Connection(asyncio.Protocol):
             return [(self._finishing_since + limits.close_s, self._abort)]
         if self._stalled_since is not None:
             when = self._stalled_since + limits.stalled_write_s
-            return [(when, lambda: self._drop("it does not read what it asked for"))]
+            return [(when, lambda: self.drop("it does not read what it asked for"))]
         deadlines: list[tuple[float, Callable[[], None]]] = []
         if not self._session.connected:
             when = self._made_at + limits.connect_s
@@ -185,7 +190,7 @@ class Connection(asyncio.Protocol):
             deadlines.append((when, lambda: self._session.fail("a frame was not ended in time")))
         if self._expect_every:
             when = self._received_at + self._expect_every * _EXPECT_LATE + _EXPECT_GRACE_S
-            deadlines.append((when, lambda: self._drop("its heart-beat is missing")))
+            deadlines.append((when, lambda: self.drop("its heart-beat is missing")))
         if self._send_every:
             when = self._sent_at + self._send_every * _SEND_EARLY
             deadlines.append((when, lambda: self.send(HEARTBEAT)))

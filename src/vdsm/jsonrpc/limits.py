@@ -28,8 +28,9 @@ class Limits:
     frame_s: float = 60.0  # from a frame's first byte to its last
     stalled_write_s: float = 30.0  # a client that reads nothing for so long is dropped
     write_buffer_bytes: int = 16 * MIB  # and one that has so much waiting for it, at once
-    connections: int = 200
-    handshakes_per_peer: int = 16  # unauthenticated connections of one address
+    connections: int = 200  # that have shown a certificate
+    handshakes: int = 200  # unauthenticated ones; more of them make the oldest give way
+    handshakes_per_peer: int = 16  # and of one address
     subscriptions: int = 64  # of one connection
     pending: int = 64  # calls of one connection in one lane; below what each lane takes
     batch: int = 64  # calls in one JSON-RPC batch: no more than may be pending

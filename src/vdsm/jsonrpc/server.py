@@ -67,7 +67,7 @@ class Server:
         self._broker = Broker()
         self._loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: dict[asyncio.Task[None], Address] = {}  # the oldest first
         self._shaking: Counter[str] = Counter()  # unfinished handshakes by peer address
         self._accepting = False
         self._empty = asyncio.Event()
@@ -141,17 +141,31 @@ class Server:
             return
         self._shaking[client.host] += 1
         task = self._loop.create_task(self._shake_hands(sock, client, local))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+        self._handshakes[task] = client
+        task.add_done_callback(lambda done: self._handshakes.pop(done, None))
+        self._bound_handshakes()
 
     def _refusal(self, client: Address) -> str:
         if self.tls is None and not is_loopback(client.host):
             return "TLS is off, and then only this host itself may connect"
-        if self._shaking[client.host] >= self._limits.handshakes_per_peer:
+        if self.tls and self._shaking[client.host] >= self._limits.handshakes_per_peer:
             return "too many of its connections have not finished their TLS handshake"
-        if len(self._connections) + len(self._handshakes) >= self._limits.connections:
-            return f"{self._limits.connections} connections are open"
-        return ""
+        return self._full()
+
+    def _full(self) -> str:
+        limit = self._limits.connections
+        return f"{limit} connections are open" if len(self._connections) >= limit else ""
+
+    def _bound_handshakes(self) -> None:
+        """Ends the oldest handshake when there are too many. An engine's takes milliseconds: those
+        who only hold a place cannot keep it out, from however many addresses they come."""
+        if len(self._handshakes) > self._limits.handshakes:
+            task, client = next(iter(self._handshakes.items()))
+            log.warning(
+                "Dropping %s: it has not finished its TLS handshake, and others wait", client
+            )
+            del self._handshakes[task]
+            task.cancel()
 
     async def _shake_hands(self, sock: socket.socket, client: Address, local: Address) -> None:
         tls = self.tls
@@ -195,9 +209,13 @@ class Server:
         )
 
     def _made(self, connection: Connection) -> None:
-        log.info("%s connected", connection.client)
+        full = self._full()
         self._connections.add(connection)
         self._empty.clear()
+        if full:
+            connection.drop(full)
+        else:
+            log.info("%s connected", connection.client)
 
     def _lost(self, connection: Connection) -> None:
         self._connections.discard(connection)

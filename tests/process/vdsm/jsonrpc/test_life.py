@@ -102,3 +102,22 @@ def test_the_watchdog_is_not_told_when_the_loop_stands_still(stopped: Manager) -
         stopped.process.send_signal(signal.SIGCONT)
     assert heard < 50
     stopped.expect("WATCHDOG=1")
+
+
+def test_a_client_that_reads_late_cannot_begin_calls_during_the_drain(fresh: Manager) -> None:
+    with Wire(fresh.port, receive_buffer=4096) as wire:
+        wire.ready().request(WAITING, receipt="r")
+        wire.recv("RECEIPT")
+        for n in range(12):
+            wire.request({"jsonrpc": "2.0", "method": "Host.getCapabilities", "id": n})
+        fresh.wait_for_log("method=Host.getCapabilities")
+        assert fresh.process is not None
+        fresh.process.send_signal(signal.SIGTERM)
+        fresh.expect("STOPPING=1")
+        wire.request({"jsonrpc": "2.0", "method": "Host.echo", "params": ["x"], "id": 99})
+        for _ in range(12):
+            wire.recv("MESSAGE")
+        time.sleep(0.3)  # long enough to begin the call, if it were: there is no event for that
+        fresh.open_gate()
+        assert fresh.process.wait(10) == 0
+    assert fresh.effects() == []

@@ -6,6 +6,8 @@ import queue
 import signal
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,52 @@ def test_unfinished_handshakes_of_one_peer_are_limited(tls_front: Manager) -> No
             sock.close()
 
 
+def test_silent_peers_do_not_take_the_places_of_connections(
+    tmp_path: Path, identity: Identity
+) -> None:
+    """Who has no certificate may come from many addresses; the engine still gets in."""
+    with Manager(tmp_path, identity.key.parents[1]) as front:
+        front.limits = {"connections": 20, "handshakes_per_peer": 1000}
+        front.start()
+        context = client_context(identity, check_name=True)
+        with _silent(front.port, 60), Wire(front.port, context) as wire:
+            assert wire.ready().call("Host.ping2")["result"] is True
+
+
+def test_the_oldest_of_too_many_handshakes_gives_way(tmp_path: Path, identity: Identity) -> None:
+    with Manager(tmp_path, identity.key.parents[1]) as front:
+        front.limits = {"handshakes": 20, "handshakes_per_peer": 1000}
+        front.start()
+        with _silent(front.port, 60):
+            front.wait_for_log("has not finished its TLS handshake, and others wait")
+            with Wire(front.port, client_context(identity, check_name=True)) as wire:
+                assert wire.ready().call("Host.ping2")["result"] is True
+
+
+def test_connections_are_limited_also_when_their_handshakes_are_not(
+    tmp_path: Path, identity: Identity
+) -> None:
+    context = client_context(identity, check_name=True)
+    with Manager(tmp_path, identity.key.parents[1]) as front:
+        front.limits = {"connections": 3}
+        front.start()
+        raw = [socket.create_connection(("127.0.0.1", front.port), 10) for _ in range(6)]
+        served = 0
+        wrapped = []
+        for sock in raw:
+            try:
+                tls = context.wrap_socket(sock, server_hostname="127.0.0.1")
+                wrapped.append(tls)
+                tls.sendall(b"CONNECT\naccept-version:1.2\nhost:x\n\n\0")
+                served += bool(tls.recv(10))
+            except OSError:
+                continue
+        for tls in wrapped:
+            tls.close()
+        assert served == 3
+        front.wait_for_log("3 connections are open")
+
+
 def test_renewed_certificates_are_taken_without_a_restart(tmp_path: Path) -> None:
     directory = tmp_path / "pki"
     old = pki.make(directory)
@@ -117,6 +165,15 @@ def test_sigterm_answers_calls_in_flight_over_tls_too(
         assert wire.answer()["result"] == {"ended": True}
         assert wire.ends()
         assert tls_front.process.wait(10) == 0
+
+
+@contextmanager
+def _silent(port: int, count: int) -> Iterator[None]:
+    """Connections that say nothing."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        yield
 
 
 def _connect(port: int, context: ssl.SSLContext | None) -> None:
