@@ -155,12 +155,17 @@ def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> Non
         logging.WARNING if slow else logging.INFO,
         "call method=%s client=%s flow=%s code=%d duration=%.3fs waited=%.3fs%s%s",
         # The name may be anything when it is not a verb's.
-        "".join(c if c.isprintable() and c != " " else "?" for c in call.method[:_METHOD_LENGTH]),
+        _one_word(call.method[:_METHOD_LENGTH]),
         call.client,
-        call.flow_id or "-",
+        _one_word(call.flow_id) or "-",
         code,
         now - began,
         began - arrived,
         " slow" if slow else "",
         f" error={outcome.message!r}" if isinstance(outcome, VdsmError) else "",
     )
+
+
+def _one_word(text: str) -> str:
+    """Text of a client as a field of a log line: it can neither end the line nor add a field."""
+    return "".join(c if c.isprintable() and c != " " else "?" for c in text)

@@ -163,6 +163,13 @@ def test_flow_id_and_addresses_reach_the_verb_and_the_log(front: Manager) -> Non
         front.wait_for_log(f"method=Host.getHardwareInfo client={host}:{port} flow=f?1 code=0")
 
 
+def test_a_flow_id_cannot_forge_the_fields_of_a_log_line(front: Manager) -> None:
+    with Wire(front.port) as wire:
+        wire.ready()
+        wire.call("Host.echo", {"message": 1}, ovirtCorrelationId="forged code=0 duration=0.1s")
+    front.wait_for_log("flow=forged?code=0?duration=0.1s code=-32602")
+
+
 def test_secret_parameters_are_not_logged(front: Manager) -> None:
     secret = {"usageID": "u", "usageType": "ceph", "uuid": "x", "password": "hunter2"}
     with Wire(front.port) as wire:
