@@ -46,6 +46,10 @@ class Options:
 
 def bind(host: str, port: int) -> socket.socket:
     """A listening TCP socket; `::` takes IPv4 as well. Raises OSError."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise OSError(f"{host!r} is no host name") from None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     dual = family == socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
     return socket.create_server(

@@ -59,7 +59,7 @@ def _sockets(address: tuple[str, int] | None, config: configuration.Config) -> l
 
 def _address(text: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:]+)):([0-9]{1,5})", text)
-    if not match:
+    if not match or int(match[3]) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT or [IPV6]:PORT")
     return match[1] or match[2], int(match[3])
 

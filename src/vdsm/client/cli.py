@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -31,6 +32,7 @@ from vdsm_contract.version import RELEASE
 
 PROGRAM = "vdsm-client"
 _LOCAL = "localhost"
+_LONGEST_S = 86400.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -136,6 +138,22 @@ def _tls_is_on() -> bool:
         raise UsageError(str(error)) from None
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
 def _parser(api: Schema) -> argparse.ArgumentParser:
     default = Identity.below(PKI_DIR)
     parser = argparse.ArgumentParser(
@@ -156,10 +174,10 @@ def _parser(api: Schema) -> argparse.ArgumentParser:
     add("--version", action="version", version=f"{PROGRAM} {RELEASE}")
     add("-f", "--file", metavar="FILE", help="JSON object with the parameters; - is stdin")
     add("--host", default=_LOCAL, help="default: %(default)s")
-    add("-p", "--port", type=int, default=MANAGEMENT_PORT, help="default: %(default)s")
+    add("-p", "--port", type=_port, default=MANAGEMENT_PORT, help="default: %(default)s")
     add("--flow-id", default="", metavar="ID", help="marks the call in the journals")
     seconds = "SECONDS"
-    add("--timeout", type=float, default=TIMEOUT_S, metavar=seconds, help="default: %(default)g")
+    add("--timeout", type=_seconds, default=TIMEOUT_S, metavar=seconds, help="default: %(default)g")
     add("--no-tls", "--insecure", action="store_true", help="plain TCP, for [vars] ssl = false")
     add("--ca", type=Path, default=default.ca, metavar="PEM", help="default: %(default)s")
     add("--cert", type=Path, default=default.certificate, metavar="PEM", help="%(default)s")

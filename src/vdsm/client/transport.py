@@ -138,6 +138,9 @@ class Transport:
         hint = "is vdsm.socket active, and is this its address? `systemctl status vdsm.socket`"
         try:
             sock = socket.create_connection((endpoint.host, endpoint.port), timeout)
+        except UnicodeError:
+            why = f"Cannot connect to vdsm on {endpoint}: this is no host name"
+            raise ConnectError(why, "give --host a name or an address") from None
         except OSError as error:
             raise ConnectError(
                 f"Cannot connect to vdsm on {endpoint}: {_reason(error)}", hint

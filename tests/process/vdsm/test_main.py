@@ -87,6 +87,7 @@ def test_what_needs_no_supervdsm_is_answered_while_it_hangs(tmp_path: Path) -> N
         ("[vars]\nsls = false\n", [], "vdsm.conf, line 2: there is no setting [vars] sls"),
         ("", [], "vdsmkey.pem cannot be read"),
         ("[vars]\nssl = false\n", ["--bind", "192.0.2.1:1"], "Cannot assign"),
+        ("[vars]\nssl = false\n", ["--bind", "a..b:1"], "is no host name"),
     ],
 )
 def test_a_start_that_cannot_work_ends_with_one_sentence(
@@ -106,6 +107,19 @@ def test_a_start_that_cannot_work_ends_with_one_sentence(
     assert done.returncode == 1
     assert complaint in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vdsm", "--bind", "127.0.0.1:99999"],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "is not HOST:PORT" in done.stderr
 
 
 def test_without_tls_only_the_loopback_is_served(tmp_path: Path) -> None:

@@ -76,6 +76,25 @@ def test_an_error_names_the_command_its_arguments_and_the_code(
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--host", "a..b"], 1),
+        (["--host", "a" * 70 + ".x"], 1),
+        (["-p", "99999"], 2),
+        (["-p", "0"], 2),
+        (["--timeout", "nan"], 2),
+        (["--timeout", "-1"], 2),
+        (["--timeout", "inf"], 2),
+    ],
+)
+def test_nonsense_on_the_command_line_gets_a_sentence(words: list[str], status: int) -> None:
+    done = run("--no-tls", *words, "Host", "ping2")
+    assert done.returncode == status, done.stderr
+    assert "vdsm-client: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_secrets_are_not_echoed(front: Manager, identity: Identity) -> None:
     secrets = '[{"password":"hunter2"}]'
     done = run(*with_tls(front, identity, "Host", "registerSecrets", f"secrets={secrets}"))
