@@ -26,6 +26,8 @@ from vdsm_contract.wire import Channel
 _log: Final = logging.getLogger(__name__)
 _PAUSE_SECONDS: Final = 0.1
 """After accept failed for want of descriptors: the sessions that end give them back."""
+_STOP_SECONDS: Final = 1.0
+"""What the listening thread may take to stop; a hung one must not use up the sessions' time."""
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Listener:
         self._stopping = True
         os.eventfd_write(self._wake, 1)
         end = time.monotonic() + timeout
-        self._thread.join(timeout)
+        self._thread.join(min(timeout, _STOP_SECONDS))
         with self._lock:
             sessions = dict(self._sessions)
         for session in sessions:

@@ -102,6 +102,10 @@ def test_5_a_broken_listening_thread_is_noticed(manager: Manager, how: str) -> N
     manager.states.clear()
     time.sleep(1.6)
     assert not [state for state in manager.states if "WATCHDOG=1" in state]
+    stopped = time.monotonic()
+    manager.kill(signal.SIGTERM)
+    manager.wait(lambda: manager.exits == [0])
+    assert time.monotonic() - stopped < 5  # who waits for the hung thread serves nobody
 
 
 def test_5_a_stopped_process_sends_no_watchdog(manager: Manager) -> None:
