@@ -104,7 +104,7 @@ def run_renew(arguments: argparse.Namespace) -> int:
         raise ToolError(
             f"The authority in {files.ca_certificate} has expired", "`vdsm-tool pki init --force`."
         )
-    names = host_names(arguments.host)
+    names = host_names([*arguments.host, *files.certified_names()])
     replaced = [path for path in (files.key, files.certificate) if path.exists()]
     host = _sign(authority, names, now)
     files.write(authority=None, host=host)

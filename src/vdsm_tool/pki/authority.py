@@ -120,6 +120,17 @@ def general_name(name: str) -> x509.GeneralName:
     return x509.DNSName(name.rstrip("."))
 
 
+def names_in(certificate_pem: bytes) -> list[str]:
+    """Return the names and addresses of a certificate. Raises ValueError when it is none."""
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = map(str, found.get_values_for_type(x509.IPAddress))
+    return [*found.get_values_for_type(x509.DNSName), *addresses]
+
+
 def is_valid(name: str) -> bool:
     """Return whether `name` is a host name or an address."""
     try:

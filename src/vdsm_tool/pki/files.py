@@ -17,7 +17,7 @@ from typing import Final
 
 from vdsm_contract.paths import KVM_GID, VDSM_UID
 from vdsm_tool.errors import ToolError
-from vdsm_tool.pki.authority import Identity, load
+from vdsm_tool.pki.authority import Identity, load, names_in
 
 OLD_SUFFIX: Final = ".old"
 """What a replaced file is kept as."""
@@ -87,6 +87,13 @@ class PkiFiles:
             raise ToolError(
                 f"{self.ca_key} cannot be used: {error}", "`vdsm-tool pki init --force`."
             ) from error
+
+    def certified_names(self) -> list[str]:
+        """Return the names that the host's certificate carries; none without a readable one."""
+        try:
+            return names_in(self.certificate.read_bytes())
+        except (OSError, ValueError):
+            return []
 
     def write(self, *, authority: Identity | None, host: Identity) -> None:
         """Write the authority (None: keep it) and the host's certificate; replaced files are kept.

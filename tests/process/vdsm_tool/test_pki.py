@@ -76,6 +76,17 @@ def test_renew_keeps_the_authority(tool: Tool, tmp_path: Path) -> None:
     assert handshake(files, "localhost")
 
 
+def test_renew_keeps_the_names_that_were_asked_for(tool: Tool, tmp_path: Path) -> None:
+    files = PkiFiles(tmp_path)
+    tool("pki", "init", "--dir", tmp_path, "--host", "node1.example.com", "--host", "192.0.2.77")
+    assert tool("pki", "renew", "--dir", tmp_path, "--host", "new.example.com").returncode == 0
+    for name in ("node1.example.com", "192.0.2.77", "new.example.com", "localhost"):
+        assert handshake(files, name)
+    files.certificate.write_text("rubbish")
+    assert tool("pki", "renew", "--dir", tmp_path).returncode == 0
+    assert handshake(files, "localhost")
+
+
 def test_renew_without_an_authority_says_what_to_do(tool: Tool, tmp_path: Path) -> None:
     done = tool("pki", "renew", "--dir", tmp_path)
     assert done.returncode == 1
