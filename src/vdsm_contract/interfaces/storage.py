@@ -12,6 +12,8 @@ class Storage(Interface, name=STORAGE):
         limit=seconds(120),
         lock=per_path("fs_file"),
         errors=(MountFailed,),
+        # Options of other file systems carry passwords; they are refused, but were said.
+        secret=("mnt_opts",),
         touches="mounts a file system below /rhev/data-center",
     )
     def mount(

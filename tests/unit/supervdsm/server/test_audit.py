@@ -5,6 +5,7 @@ import pytest
 
 from supervdsm.server import audit, table
 from supervdsm.server.service import ServiceRoom
+from supervdsm.storage.room import StorageRoom
 
 
 def test_a_traceback_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -20,3 +21,12 @@ def test_a_traceback_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
     first, *rest = caplog.handler.format(record).splitlines()
     assert "unexpected 0123 in org.ovirt.supervdsm.service.Hello" in first
     assert [line for line in rest if not line.startswith("| ")] == []
+
+
+def test_mount_options_are_never_shown() -> None:
+    """A cifs password in them is refused, and still nobody may read it in the journal."""
+    entry = table.build([StorageRoom()])[StorageRoom.VERBS["mount"].method]
+    parameters = entry.verb.parameters(
+        fs_spec="server:/x", fs_file="/rhev/data-center/mnt/x", mnt_opts="password=hunter2"
+    )
+    assert "hunter2" not in audit.arguments(entry, parameters)
