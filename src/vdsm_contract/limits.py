@@ -21,8 +21,5 @@ POOL_SIZE: Final = 8
 MAX_CONNECTIONS: Final = 32
 """Connections that a proxy opens at most; further callers wait for one."""
 
-VDSM_CONNECTIONS: Final = 64
-"""Connections that supervdsm accepts from vdsm's uid at a time."""
-
-ROOT_CONNECTIONS: Final = 16
-"""Connections that supervdsm accepts from root at a time."""
+CONNECTIONS_PER_UID: Final = 64
+"""Connections that supervdsm accepts from a uid at a time: from vdsm's and, apart, from root's."""

@@ -11,8 +11,8 @@ import selectors
 import socket
 import threading
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from supervdsm.server.dispatch import Dispatcher
@@ -20,7 +20,7 @@ from supervdsm.server.introspect import Introspection
 from supervdsm.server.peer import PROBE, Admission, Peer
 from supervdsm.server.session import Session, refuse
 from vdsm_contract.errors import PeerRefused, TooManyConnections
-from vdsm_contract.limits import ROOT_CONNECTIONS, VDSM_CONNECTIONS
+from vdsm_contract.limits import CONNECTIONS_PER_UID
 from vdsm_contract.wire import Channel
 
 _log: Final = logging.getLogger(__name__)
@@ -38,9 +38,6 @@ class Listener:
     dispatcher: Dispatcher
     introspection: Introspection
     admission: Admission
-    quotas: dict[str, int] = field(
-        default_factory=lambda: {"root": ROOT_CONNECTIONS, "vdsm": VDSM_CONNECTIONS}
-    )
 
     def __post_init__(self) -> None:
         self.sock.setblocking(False)
@@ -126,15 +123,14 @@ class Listener:
             self._begin(Channel(self._probes.popleft()), PROBE)
 
     def _check_quota(self, peer: Peer) -> None:
-        kind = "root" if peer.is_root else "vdsm"
         with self._lock:
-            held = Counter(
-                "root" if session.peer.is_root else "vdsm"
+            held = sum(
+                1
                 for session in self._sessions
-                if session.peer is not PROBE
+                if session.peer.uid == peer.uid and session.peer is not PROBE
             )
-        if held[kind] >= self.quotas[kind]:
-            raise TooManyConnections(limit=self.quotas[kind])
+        if held >= CONNECTIONS_PER_UID:
+            raise TooManyConnections(limit=CONNECTIONS_PER_UID)
 
     def _begin(self, channel: Channel, peer: Peer) -> None:
         session = Session(channel, peer, self.dispatcher, self.introspection)

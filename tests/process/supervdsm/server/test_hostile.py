@@ -15,7 +15,7 @@ import pytest
 from faults.interface import Faults
 from process.conftest import Manager
 from vdsm_contract.errors import InvalidArgument, ProtocolError, VersionMismatch
-from vdsm_contract.limits import HELLO_DEADLINE, MAX_MESSAGE, ROOT_CONNECTIONS
+from vdsm_contract.limits import CONNECTIONS_PER_UID, HELLO_DEADLINE, MAX_MESSAGE
 from vdsm_contract.proxy import Supervdsm
 from vdsm_contract.version import CONTRACT_VERSION
 
@@ -301,13 +301,15 @@ def test_hundreds_of_idle_connections(manager: Manager, faults: Faults) -> None:
             sock.connect(str(manager.path))
             sock.settimeout(5)
             idle.append(sock)
-        refused = [sock for sock in idle[ROOT_CONNECTIONS - 1 :] if b"TooMany" in sock.recv(4096)]
-        assert len(refused) == 401 - ROOT_CONNECTIONS
+        refused = [
+            sock for sock in idle[CONNECTIONS_PER_UID - 1 :] if b"TooMany" in sock.recv(4096)
+        ]
+        assert len(refused) == 401 - CONNECTIONS_PER_UID
         faults.effect("served")  # on the connection that it had
     finally:
         for sock in idle:
             sock.close()
-    manager.wait(lambda: Supervdsm(manager.path).service.health().connections < ROOT_CONNECTIONS)
+    manager.wait(lambda: Supervdsm(manager.path).service.health().connections < CONNECTIONS_PER_UID)
 
 
 def test_log_lines_cannot_be_forged(manager: Manager, faults: Faults) -> None:
