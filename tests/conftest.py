@@ -1,10 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Settings of hypothesis: no time limits on a shared machine; the same examples in each CI run."""
+"""For all rings: hypothesis without time limits, the same in each CI run; figures for people."""
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from machines import Report
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Report:
+    """Prints at once, also when the test passes and the output is captured."""
+
+    def show(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n    {text}", flush=True)
+
+    return show

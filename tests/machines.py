@@ -5,13 +5,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+
+Report = Callable[[str], None]
+"""Shows a figure that a person wants to see also when the test passed."""
 
 
 class MachineError(AssertionError):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from host.faulty import EFFECTS, PYTHON, Faulty, drop_in, installed, restart_pair
-from machines import Machine
+from machines import Machine, Report
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,9 @@ def test_after_a_call_a_kill_changes_nothing(faulty: Faulty) -> None:
 
 
 @pytest.mark.parametrize("how", ["stopped", "hang", "die"])
-def test_5_a_server_that_does_not_serve_is_replaced(faulty: Faulty, how: str) -> None:
+def test_5_a_server_that_does_not_serve_is_replaced(
+    faulty: Faulty, how: str, report: Report
+) -> None:
     old = faulty.machine.pid("supervdsm")
     began = time.monotonic()
     if how == "stopped":
@@ -118,7 +120,7 @@ def test_5_a_server_that_does_not_serve_is_replaced(faulty: Faulty, how: str) ->
     else:
         assert faulty.call("break_listener", how=how)["outcome"] == "ok"
     faulty.machine.wait_for_restart("supervdsm", old, timeout=90)
-    print(f"\nserved by another instance {time.monotonic() - began:.1f} s after it was {how}")
+    report(f"served by another instance {time.monotonic() - began:.1f} s after it was {how}")
     assert faulty.call("effect", word=f"flow5-{how}")["outcome"] == "ok"
     assert faulty.ran(f"flow5-{how}") == 1
 
@@ -166,7 +168,7 @@ def test_8_a_skewed_pair_refuses_to_talk(faulty: Faulty) -> None:
     assert faulty.call("effect", word="flow8-mended")["outcome"] == "ok"
 
 
-def test_a_hundred_kills_under_load(faulty: Faulty) -> None:
+def test_a_hundred_kills_under_load(faulty: Faulty, report: Report) -> None:
     host = faulty.machine
     kills, rate, seed = 100, 50, 20260101
     host.sh(f": > {EFFECTS}")
@@ -183,8 +185,8 @@ def test_a_hundred_kills_under_load(faulty: Faulty) -> None:
     ran = Counter(host.sh(f"cat {EFFECTS}").split())
     outcomes = Counter(outcome for _word, _began, _seconds, outcome in calls)
     longest = max(seconds for _word, _began, seconds, _outcome in calls)
-    print(
-        f"\n{len(recoveries)} kills, {len(calls)} calls: {dict(outcomes)}, "
+    report(
+        f"{len(recoveries)} kills, {len(calls)} calls: {dict(outcomes)}, "
         f"the longest {longest:.2f} s\n"
         f"from SIGKILL to the next effect: median {statistics.median(recoveries):.2f} s, "
         f"p90 {recoveries[int(len(recoveries) * 0.9)]:.2f} s, worst {recoveries[-1]:.2f} s"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from machines import Machine
+from machines import Machine, Report
 
 POOL = "00000000-0000-0000-0000-000000000000"
 MNT = "/rhev/data-center/mnt"
@@ -64,7 +64,7 @@ def test_an_export_that_is_not_there_is_477(server: Machine) -> None:
     assert server.sh(f"ls {MNT}") == ""
 
 
-def test_a_dead_server_holds_up_nobody_else(server: Machine) -> None:
+def test_a_dead_server_holds_up_nobody_else(server: Machine, report: Report) -> None:
     """What is sent to this server vanishes: the call ends within its limit, others do not wait."""
     dead = "198.51.100.77"
     server.sh(
@@ -80,7 +80,7 @@ def test_a_dead_server_holds_up_nobody_else(server: Machine) -> None:
             assert "eth0" in server.client("Host", "getNetworkCapabilities")["nics"]
             assert not call.done()
             assert call.result(timeout=200) in {477, 100}
-            print(f"\nthe dead server's call ended after {time.monotonic() - began:.0f} s")
+            report(f"the dead server's call ended after {time.monotonic() - began:.0f} s")
         assert server.run("pgrep", "-f", "mount.nfs", check=False).returncode != 0
         assert storage_server(server, "disconnect") == 0
         assert server.sh(f"ls {MNT}") == ""
