@@ -50,7 +50,7 @@ def opened(
         case VfsType.EXT4 | VfsType.XFS:
             path, device = _block_device(spec)
             with _one_at_a_time(device):
-                _refuse_if_in_use(path, device, [data_center, _on_host(data_center, host_root)])
+                _refuse_if_in_use(path, device, data_center)
                 yield BlockDevice(path, device, vfs.value, options)
         case VfsType.NONE:
             relative = policy.host_directory(spec)
@@ -148,15 +148,27 @@ def _one_at_a_time(device: int) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_if_in_use(path: str, device: int, ours: Sequence[Path]) -> None:
-    """Refuse a device that the host mounts or holds otherwise: for swap, LVM, RAID."""
-    mounts = [*mountinfo.read(), *mountinfo.read(mountinfo.INIT)]
-    points = {Path(mount.mount_point) for mount in mounts if mount.device == device}
-    for point in sorted(points):
-        if not any(root in point.parents for root in ours):
-            raise InvalidArgument(_FIELD, f"is in use: mounted on {point}")
-    if not points and _is_held(path):
-        raise InvalidArgument(_FIELD, "is in use")
+def _refuse_if_in_use(path: str, device: int, data_center: Path) -> None:
+    """Refuse a device that the host mounts or holds otherwise: for swap, LVM, RAID.
+
+    The host's table tells where else it is mounted. Ours may show a mount below the data center
+    a second time, through /host, below the root of a container that began while it was there.
+    """
+    on_host = _mount_points(mountinfo.INIT, device)
+    seen_here = _mount_points(mountinfo.OURS, device)
+    foreign = [point for point in on_host if data_center not in point.parents]
+    if not any(data_center in point.parents for point in (*on_host, *seen_here)):
+        foreign += seen_here
+        if not foreign and _is_held(path):
+            raise InvalidArgument(_FIELD, "is in use")
+    if foreign:
+        raise InvalidArgument(_FIELD, f"is in use: mounted on {foreign[0]}")
+
+
+def _mount_points(table: Path, device: int) -> list[Path]:
+    return sorted(
+        Path(mount.mount_point) for mount in mountinfo.read(table) if mount.device == device
+    )
 
 
 def _is_held(path: str) -> bool:
@@ -168,10 +180,6 @@ def _is_held(path: str) -> bool:
             return True
         raise InvalidArgument(_FIELD, error.strerror or str(error)) from None
     return False
-
-
-def _on_host(path: Path, host_root: Path) -> Path:
-    return host_root / path.relative_to("/")
 
 
 # --- a directory of the host --------------------------------------------------------------------

@@ -151,6 +151,20 @@ def test_a_device_that_the_host_mounts_or_holds_is_refused(site: Site, tmp_path:
     assert site.mounts(target) == []
 
 
+def test_our_own_second_view_of_a_mount_is_no_foreign_use(site: Site, tmp_path: Path) -> None:
+    """Through /host a container sees /rhev once more, below a container's root."""
+    target = site.target()
+    view = tmp_path / "host/overlay/merged/rhev"
+    view.mkdir(parents=True)
+    with site.device("ext4") as device:
+        site.room.mount(device, target, None, "ext4")
+        subprocess.run(["mount", "-n", "--bind", target, view], check=True)
+        site.room.mount(device, target, None, "ext4")
+        assert len(site.mounts(target)) == 1
+        subprocess.run(["umount", "-n", view], check=True)
+        site.room.umount(target)
+
+
 def test_the_machines_own_disk_is_refused(site: Site) -> None:
     root = next(mount for mount in mountinfo.read() if mount.mount_point == "/")
     if not root.source.startswith("/dev/") or not Path(root.source).exists():
