@@ -25,6 +25,10 @@ class ContractError(Exception):
         """Return one sentence for a person."""
         return self.__class__.__name__
 
+    def api_code(self) -> int:
+        """Return the number that a client of oVirt's API gets."""
+        return self.code
+
 
 class VerbError(ContractError):
     """Base of the errors that travel on the wire. `name` is the varlink error name."""
@@ -228,6 +232,86 @@ class NetlinkFailed(VerbError):
 
     def __str__(self) -> str:
         return f"netlink: {self.reason}"
+
+
+@dataclass(eq=False)
+class NetworkConfigError(VerbError):
+    """The network request is wrong or could not be carried out; the network is as it was.
+
+    `errCode` is oVirt's number (upstream-vdsm 3.3); `field` is the path in the request, such as
+    `networks.ovirtmgmt.vlan`, empty when no one field is to blame.
+    """
+
+    name: ClassVar[str] = f"{NETWORK}.NetworkConfigError"
+    errCode: int  # noqa: N815 - oVirt's name
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}" if self.field else self.reason
+
+    def api_code(self) -> int:
+        return self.errCode
+
+
+@dataclass(eq=False)
+class NetworkChangeFailed(VerbError):
+    """The kernel refused an operation, or did not come to the wanted state.
+
+    `rolledBack` tells whether the state before is back; when it is not, `reason` says what differs
+    and the next start of supervdsm tries again.
+    """
+
+    name: ClassVar[str] = f"{NETWORK}.NetworkChangeFailed"
+    code: ClassVar[int] = -32603
+    operation: str
+    errno: int
+    reason: str
+    rolledBack: bool  # noqa: N815
+
+    def __str__(self) -> str:
+        end = "the network is as it was" if self.rolledBack else "the network is NOT as it was"
+        return f"Failed to {self.operation}: {self.reason}; {end}"
+
+
+@dataclass(eq=False)
+class HookFailed(VerbError):
+    """A hook failed; `hook` is its path. Before a change: nothing was changed."""
+
+    name: ClassVar[str] = f"{NETWORK}.HookFailed"
+    code: ClassVar[int] = 78
+    hook: str
+    status: int
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"Hook {self.hook} failed with status {self.status}: {self.stderr}"
+
+
+@dataclass(eq=False)
+class DeviceUnavailable(VerbError):
+    """There is no such device, or it cannot do what was asked; nothing was changed."""
+
+    name: ClassVar[str] = f"{NETWORK}.DeviceUnavailable"
+    code: ClassVar[int] = 100
+    device: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.reason}"
+
+
+@dataclass(eq=False)
+class ServiceFailed(VerbError):
+    """A daemon beside supervdsm (DHCP, LLDP) does not do its part; `unit` is its unit."""
+
+    name: ClassVar[str] = f"{NETWORK}.ServiceFailed"
+    code: ClassVar[int] = 100
+    unit: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.unit}: {self.reason}"
 
 
 # --- what only the caller's side can see --------------------------------------------------------

@@ -96,6 +96,8 @@ def _type(kind: mi.Type) -> str:
             return cls.__name__
         case mi.AnyType():
             return "object"
+        case mi.CustomType(cls=cls) if cls is object:
+            return "object"
         case mi.UnionType(types=types):
             [one] = [t for t in types if not isinstance(t, mi.NoneType)]
             return f"?{_type(one)}"

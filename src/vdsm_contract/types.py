@@ -178,6 +178,67 @@ class NetworkStatistics(Struct):
     txDropped: int
 
 
+class NetworkPlan(Struct):
+    """What SetupNetworks would do, one sentence for each operation, in their order."""
+
+    operations: list[str]
+
+
+class RestoreReport(Struct):
+    """What RestoreNetworks did. `skipped` is True when this boot has restored already.
+
+    `dropped` maps the networks and bonds that could not be restored to the reason.
+    """
+
+    skipped: bool
+    restored: list[str]
+    dropped: dict[str, str]
+
+
+class LinkChange(Struct, frozen=True):
+    """A device of a network went up or down. `time` is in seconds since the epoch."""
+
+    device: str
+    kind: Literal["nic", "bond", "vlan"]
+    state: Literal["up", "down"]
+    networks: list[str]
+    time: float
+
+
+class LinkChanges(Struct):
+    """Changes after the cursor that was asked for. `cursor` is what to ask for next.
+
+    `lost` is True when changes between the two were forgotten, or supervdsm is another one since.
+    """
+
+    cursor: str
+    changes: list[LinkChange]
+    lost: bool
+
+
+class LldpTlv(Struct, frozen=True, omit_defaults=True):
+    """A type-length-value of an LLDP frame, in oVirt's words; `type` is IEEE 802.1AB's number."""
+
+    type: int
+    name: str
+    properties: dict[str, str]
+    oui: str | UnsetType = UNSET
+    subtype: int | UnsetType = UNSET
+
+
+class LldpNeighbour(Struct, frozen=True):
+    """What a NIC heard. `enabled` tells whether LLDP runs on the NIC."""
+
+    enabled: bool
+    tlvs: list[LldpTlv]
+
+
+class LldpInfo(Struct):
+    """By the name of the NIC."""
+
+    nics: dict[str, LldpNeighbour]
+
+
 # --- host ---------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-from supervdsm.network import networks, resolver, snapshot
-from supervdsm.network.caps import capabilities
-from supervdsm.network.devices import NicPatterns
-from supervdsm.network.stats import statistics
+from supervdsm.network.kernel import snapshot
+from supervdsm.network.report import networks, resolver
+from supervdsm.network.report.caps import capabilities
+from supervdsm.network.report.devices import NicPatterns
+from supervdsm.network.report.stats import statistics
 from vdsm_contract import interfaces, paths
 from vdsm_contract.types import NetworkCapabilities, NetworkStatistics
 

@@ -138,7 +138,7 @@ def invoke(call: Call, work: Callable[[], JSON]) -> Outcome:
     except VdsmError as error:
         return error
     except ContractError as error:  # supervdsm's errors know oVirt's number for themselves
-        return VdsmError(error.code, str(error), {"error": type(error).__name__})
+        return VdsmError(error.api_code(), str(error), {"error": type(error).__name__})
     except Exception:  # the caller gets an id, the journal gets the traceback under the same id
         incident = uuid.uuid4().hex[:12]
         log.exception("%s failed unexpectedly, incident %s", call.method, incident)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network import networks
-from supervdsm.network.networks import RunningNetwork
+from supervdsm.network.report import networks
+from supervdsm.network.report.networks import RunningNetwork
 
 
 @pytest.fixture

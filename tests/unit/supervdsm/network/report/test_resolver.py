@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network import resolver
+from supervdsm.network.report import resolver
 
 TEXT = """\
 # made by NetworkManager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from supervdsm.network.sysfs import ClassNet, DeviceVanished
+from supervdsm.network.kernel.sysfs import ClassNet, DeviceVanished
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network import bonds
+from supervdsm.network.report import bonds
 
 FRESH = {
     "active_slave": "",

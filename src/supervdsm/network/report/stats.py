@@ -7,9 +7,9 @@ are not.
 
 from typing import Final
 
-from supervdsm.network.devices import NicPatterns, Role
-from supervdsm.network.model import Link, Snapshot
-from supervdsm.network.view import View
+from supervdsm.network.kernel.model import Link, Snapshot
+from supervdsm.network.report.devices import NicPatterns, Role
+from supervdsm.network.report.view import View
 from vdsm_contract.types import InterfaceStats, NetworkStatistics
 
 _UNKNOWN_SPEED: Final = "1000"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network.addressing import AddressBook, Common, netmask, source_table
-from supervdsm.network.model import MAIN_TABLE, Address, DefaultRoute, Link, Snapshot
+from supervdsm.network.kernel.model import MAIN_TABLE, Address, DefaultRoute, Link, Snapshot
+from supervdsm.network.report.addressing import AddressBook, Common, netmask, source_table
 
 ETH0 = Link(7, "eth0", mtu=1500)
 

@@ -11,9 +11,9 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from supervdsm.network import decode
-from supervdsm.network.model import Address, BondPort, DefaultRoute, Link
-from supervdsm.network.qos import Curve, HfscClass
+from supervdsm.network.kernel import decode
+from supervdsm.network.kernel.model import Address, BondPort, DefaultRoute, Link
+from supervdsm.network.report.qos import Curve, HfscClass
 
 IFF_ALL = 0x11043
 

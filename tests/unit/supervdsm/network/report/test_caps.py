@@ -5,9 +5,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network.caps import capabilities
-from supervdsm.network.devices import NicPatterns
-from supervdsm.network.model import (
+from supervdsm.network.kernel.model import (
     IFF_RUNNING,
     IFF_UP,
     MAIN_TABLE,
@@ -17,7 +15,9 @@ from supervdsm.network.model import (
     Link,
     Snapshot,
 )
-from supervdsm.network.networks import RunningNetwork
+from supervdsm.network.report.caps import capabilities
+from supervdsm.network.report.devices import NicPatterns
+from supervdsm.network.report.networks import RunningNetwork
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
 
 UP = IFF_UP | IFF_RUNNING

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
-from supervdsm.network.model import MAIN_TABLE, Address, DefaultRoute, Link, Snapshot
+from supervdsm.network.kernel.model import MAIN_TABLE, Address, DefaultRoute, Link, Snapshot
 
 _NO_IPV6_GATEWAY: Final = "::"
 

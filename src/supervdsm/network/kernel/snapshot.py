@@ -7,10 +7,11 @@ A device that vanishes between the two is left out of the snapshot.
 from dataclasses import replace
 from pathlib import Path
 
-from supervdsm.network import decode, netlink, qos
-from supervdsm.network.devices import NicPatterns, Role, roles
-from supervdsm.network.model import Link, Snapshot
-from supervdsm.network.sysfs import ClassNet, DeviceVanished
+from supervdsm.network.kernel import decode, netlink
+from supervdsm.network.kernel.model import Link, Snapshot
+from supervdsm.network.kernel.sysfs import ClassNet, DeviceVanished
+from supervdsm.network.report import qos
+from supervdsm.network.report.devices import NicPatterns, Role, roles
 
 
 def take(sysfs: Path, patterns: NicPatterns) -> Snapshot:

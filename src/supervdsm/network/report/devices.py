@@ -13,7 +13,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Final
 
-from supervdsm.network.model import Link
+from supervdsm.network.kernel.model import Link
 
 _FAKE_KINDS: Final = frozenset({"veth", "dummy"})
 

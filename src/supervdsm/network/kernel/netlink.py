@@ -13,10 +13,10 @@ from typing import Final
 
 from pyroute2 import IPRoute, NetlinkError
 
-from supervdsm.network import decode
-from supervdsm.network.decode import Message
-from supervdsm.network.model import Address, DefaultRoute, Link
-from supervdsm.network.qos import HfscClass
+from supervdsm.network.kernel import decode
+from supervdsm.network.kernel.decode import Message
+from supervdsm.network.kernel.model import Address, DefaultRoute, Link
+from supervdsm.network.report.qos import HfscClass
 from vdsm_contract.errors import NetlinkFailed
 
 _log = logging.getLogger(__name__)
