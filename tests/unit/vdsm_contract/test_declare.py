@@ -4,7 +4,7 @@
 import msgspec
 import pytest
 
-from vdsm_contract.declare import Interface, camel, exclusive, per_path, verb
+from vdsm_contract.declare import Interface, LockMode, camel, exclusive, per_path, verb
 from vdsm_contract.errors import BY_NAME, VerbError
 from vdsm_contract.interfaces import ALL, Storage
 
@@ -19,9 +19,16 @@ def test_names_are_ovirt_s_in_varlink_spelling() -> None:
 def test_every_verb_promises_a_limit_and_says_what_it_touches() -> None:
     for interface in ALL:
         for declared in interface.VERBS.values():
-            assert 0 < declared.promise.limit <= 180, declared.method
+            assert 0 < declared.promise.limit <= 900, declared.method
             assert declared.promise.touches, declared.method
             assert declared.doc, declared.method
+
+
+def test_a_verb_of_many_minutes_lets_no_second_call_wait_behind_it() -> None:
+    for interface in ALL:
+        for declared in interface.VERBS.values():
+            refuses = declared.promise.lock.mode is LockMode.REFUSE
+            assert declared.promise.limit <= 180 or refuses, declared.method
 
 
 def test_every_declared_error_belongs_to_the_closed_set() -> None:
