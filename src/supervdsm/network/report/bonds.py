@@ -9,48 +9,14 @@ no such option.
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from supervdsm.network import bonding
+
 _ACTIVE_BACKUP: Final = "1"
 _BROADCAST: Final = "3"
 _LISTS: Final = frozenset({"arp_ip_target", "ns_ip6_target"})
 
-_DEFAULTS: Final[Mapping[str, str]] = {
-    "ad_actor_sys_prio": "65535",
-    "ad_actor_system": "00:00:00:00:00:00",
-    "ad_select": "0",
-    "ad_user_port_key": "0",
-    "all_slaves_active": "0",
-    "arp_all_targets": "0",
-    "arp_interval": "0",
-    "arp_ip_target": "",
-    "arp_missed_max": "2",
-    "arp_validate": "0",
-    "broadcast_neighbor": "0",
-    "coupled_control": "1",
-    "downdelay": "0",
-    "fail_over_mac": "0",
-    "lacp_active": "1",
-    "lacp_rate": "0",
-    "lp_interval": "1",
-    "miimon": "0",
-    "min_links": "0",
-    "ns_ip6_target": "",
-    "num_grat_arp": "1",
-    "num_unsol_na": "1",
-    "packets_per_slave": "1",
-    "peer_notif_delay": "0",
-    "primary": "",
-    "primary_reselect": "0",
-    "resend_igmp": "1",
-    "tlb_dynamic_lb": "1",
-    "updelay": "0",
-    "use_carrier": "1",
-    "xmit_hash_policy": "0",
-}
-"""The kernel's defaults. What is not here is a bond's state, not an option."""
-
-_MIIMON_MODES: Final = frozenset({"4", "5", "6"})
-"""Modes that cannot work without link monitoring: the kernel then sets miimon to 100."""
-_MIIMON_DEFAULT: Final = "100"
+_SHOWN: Final = {name: name for name in bonding.OPTIONS if name != "mode"} | dict(bonding.ALIASES)
+"""Files of options, with the options' names. What is not here is a bond's state, not an option."""
 
 
 def mode(raw: Mapping[str, str]) -> str:
@@ -62,11 +28,9 @@ def options(raw: Mapping[str, str]) -> dict[str, str]:
     """Return the mode, and the options that differ from the mode's defaults, as numbers."""
     bond_mode = mode(raw)
     found = {"mode": bond_mode}
-    for name, default in _DEFAULTS.items():
+    for name, option in _SHOWN.items():
         value = _value(name, raw.get(name, ""))
-        if name == "miimon" and bond_mode in _MIIMON_MODES:
-            default = _MIIMON_DEFAULT
-        if value not in {"", default}:
+        if value not in {"", bonding.default(option, bond_mode)}:
             found[name] = value
     return found
 
