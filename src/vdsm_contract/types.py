@@ -45,7 +45,9 @@ class QosCurve(Struct, frozen=True, omit_defaults=True):
 
 
 class QosClass(Struct, frozen=True, omit_defaults=True):
-    """The three curves of an HFSC class: link share, upper limit, real time."""
+    """The three curves of an HFSC class: link share (a weight, without a unit), upper limit, real
+    time.
+    """
 
     ls: QosCurve
     ul: QosCurve | UnsetType = UNSET
@@ -217,12 +219,15 @@ class LinkChanges(Struct):
 
 
 class LldpTlv(Struct, frozen=True, omit_defaults=True):
-    """A type-length-value of an LLDP frame, in oVirt's words; `type` is IEEE 802.1AB's number."""
+    """A type-length-value of an LLDP frame, in oVirt's words; `type` is IEEE 802.1AB's number.
+
+    `oui` and `subtype` are those of an organizationally specific one (type 127); numbers, too.
+    """
 
     type: int
     name: str
     properties: dict[str, str]
-    oui: str | UnsetType = UNSET
+    oui: int | UnsetType = UNSET
     subtype: int | UnsetType = UNSET
 
 

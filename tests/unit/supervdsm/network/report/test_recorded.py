@@ -95,10 +95,11 @@ def test_a_vlan(caps: NetworkCapabilities) -> None:
 
 
 def test_shaping(caps: NetworkCapabilities) -> None:
-    untagged = HostQos(QosClass(ls=QosCurve(m2=8 * MBIT)))
+    # A link share is a weight: the 8 and 16 Mbit/s that `tc` was told are bytes to the kernel.
+    untagged = HostQos(QosClass(ls=QosCurve(m2=1 * MBIT)))
     tagged = HostQos(
         QosClass(
-            ls=QosCurve(m2=16 * MBIT),
+            ls=QosCurve(m2=2 * MBIT),
             ul=QosCurve(m2=32 * MBIT),
             rt=QosCurve(m1=4 * MBIT, d=10_000, m2=2 * MBIT),
         )
