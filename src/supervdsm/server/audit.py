@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from supervdsm.common.text import quote
 from supervdsm.server.peer import PROBE, Peer
 from supervdsm.server.table import Entry
 from vdsm_contract.errors import ContractError
@@ -78,12 +79,6 @@ def outcome(error: BaseException | None) -> str:
     if error is None:
         return "ok"
     return f"{type(error).__name__} {quote(str(error), _MAX_ARGUMENTS)}"
-
-
-def quote(text: str, limit: int) -> str:
-    """Return `text` as a JSON string of ASCII in one line, cut to `limit` characters."""
-    printable = text[:limit].encode("ascii", "backslashreplace").decode()
-    return msgspec.json.encode(printable).decode()
 
 
 def _cut(text: str, limit: int) -> str:

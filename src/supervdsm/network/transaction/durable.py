@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files that survive a power cut, and files that somebody else may have put there.
+
+A file is written beside its place, flushed, and renamed over it, and then its directory is flushed:
+a reader finds the old content or the new, whenever the power goes. Sources: fsync(2), rename(2)
+and renameat2(2).
+"""
+
+import ctypes
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+MODE: Final = 0o644
+"""Of a file. vdsm, which is not root, reads the configuration."""
+_RENAME_EXCHANGE: Final = 2
+_AT_FDCWD: Final = -100
+_FLUSHES: Final = 8
+"""Flushes that are under way at once: a disk does many in the time of one."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Untrusted(OSError):
+    """Somebody other than root could have written this file or directory."""
+
+
+def replace(path: Path, content: bytes, *, check: Callable[[], None] = lambda: None) -> None:
+    """Put `content` at `path` as a whole. `check` is asked last, and may raise to leave all as it
+    was. Raises OSError.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(beside, flags, 0o600)
+    try:
+        _write(fd, content)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    check()
+    beside.rename(path)
+    flush_directory(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good; one that is gone already is no error. Raises OSError."""
+    path.unlink(missing_ok=True)
+    flush_directory(path.parent)
+
+
+def flush_directory(path: Path) -> None:
+    """Make the names in a directory last. Raises OSError."""
+    with opened(path) as fd:
+        os.fsync(fd)
+
+
+def write_all(directory: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Make new files in a new directory, and flush them and the directory. Raises OSError."""
+    directory.mkdir()
+    directory.chmod(0o755)  # whatever the umask
+    descriptors: list[int] = []
+    try:
+        for name, content in files:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptors.append(os.open(directory / name, flags, MODE))
+            os.fchmod(descriptors[-1], MODE)
+            _write(descriptors[-1], content)
+            if len(descriptors) == _FLUSHES * 8:
+                _flush(descriptors)
+        _flush(descriptors)
+    finally:
+        for fd in descriptors:
+            os.close(fd)
+    flush_directory(directory)
+
+
+def _write(fd: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _flush(descriptors: list[int]) -> None:
+    """Flush and close all of `descriptors`, and forget them."""
+    with ThreadPoolExecutor(_FLUSHES) as pool:
+        list(pool.map(os.fsync, descriptors))
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def switch_link(link: Path, target: str) -> None:
+    """Make `link` a symbolic link to `target` in one step, whatever it was; a directory that stood
+    there stays, as `TARGET.ln`. Raises OSError.
+    """
+    beside = link.with_name(f"{target}.ln")
+    if beside.is_symlink():
+        beside.unlink()  # of one that was killed here
+    beside.symlink_to(target)
+    if link.is_dir() and not link.is_symlink():
+        _exchange(beside, link)
+    else:
+        beside.rename(link)
+    flush_directory(link.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    paths = os.fsencode(one), os.fsencode(other)
+    if _libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(other))
+
+
+@contextmanager
+def opened(path: str | Path, parent: int | None = None) -> Iterator[int]:
+    """Hold a directory open, itself and not one that a link leads to. Raises OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(path, flags, dir_fd=parent)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def require_root_s(fd: int, what: str) -> None:
+    """Raise Untrusted unless what `fd` is can be changed by root (or by us) alone."""
+    status = os.fstat(fd)
+    if status.st_uid not in {0, os.geteuid()}:
+        raise Untrusted(f"{what} belongs to uid {status.st_uid}, not to root")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Untrusted(f"{what} can be written by others than root")
+
+
+def read(name: str | Path, parent: int | None = None, *, most: int) -> bytes:
+    """Return the content of root's regular file, of at most `most` bytes.
+
+    A link is not followed and a FIFO does not hold us. Raises OSError, Untrusted among them.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    fd = os.open(name, flags, dir_fd=parent)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{name} is not a regular file")
+        require_root_s(fd, str(name))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(f"{name} is larger than {most} bytes")
+    return content
