@@ -22,12 +22,14 @@ Kind = Literal["nic", "bond", "bridge", "vlan", "other"]
 `other` (a tap, a tunnel) is never made or removed by us."""
 
 
-class Ipv6(msgspec.Struct, frozen=True):
-    """net.ipv6.conf.DEVICE: disable_ipv6, accept_ra, autoconf."""
+class Ipv6(msgspec.Struct, frozen=True, omit_defaults=True):
+    """net.ipv6.conf.DEVICE: disable_ipv6, accept_ra, autoconf, accept_ra_defrtr."""
 
     disabled: bool
     accept_ra: int
     autoconf: bool
+    defrtr: bool = True
+    """Whether a router that advertises itself becomes the default one."""
 
 
 class Address(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,6 +59,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mtu: int | None = None
     hwaddr: str | None = None
     """Lower case, colons."""
+    permanent_hwaddr: str = ""
+    """Read of a bond's port: the address that it gets back when it is released
+    (IFLA_BOND_SLAVE_PERM_HWADDR). Never asked for."""
     master: str | None = None
     """The bridge or bond that it is a port of; empty for none."""
     lower: str = ""
