@@ -70,12 +70,14 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bond(msgspec.Struct, frozen=True, kw_only=True):
-    """A bond. `options` is a mode and options as in `mode=4 miimon=100`."""
+    """A bond. `options` is a mode and options by number, as in `mode=4 miimon=100`: what
+    `bonding.render` makes.
+    """
 
     name: str
     nics: tuple[str, ...]
     """Sorted."""
-    options: str = "mode=balance-rr"
+    options: str = "mode=0"
     hwaddr: str | None = None
     switch: str = LEGACY
 
@@ -99,6 +101,8 @@ class Configuration:
     networks: Mapping[str, Network] = field(default_factory=dict)
     bonds: Mapping[str, Bond] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
+    unwanted: frozenset[str] = frozenset()
+    """Asked for in a change, never stored: bonds that somebody else made, and that shall go."""
 
 
 @dataclass(frozen=True, slots=True)
