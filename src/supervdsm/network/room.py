@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from supervdsm.network.kernel import snapshot
+from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.report import networks, resolver
 from supervdsm.network.report.caps import capabilities
-from supervdsm.network.report.devices import NicPatterns
 from supervdsm.network.report.stats import statistics
 from vdsm_contract import interfaces, paths
 from vdsm_contract.types import NetworkCapabilities, NetworkStatistics

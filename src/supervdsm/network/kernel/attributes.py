@@ -6,8 +6,9 @@ those that the kernel marks as big-endian.
 """
 
 import ipaddress
+import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final, TypeAlias
 
 Buffer: TypeAlias = bytes | memoryview
@@ -17,25 +18,45 @@ HEADER: Final = struct.Struct("=HH")
 _TYPE_MASK: Final = 0x3FFF
 """Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
 _NESTED: Final = 0x8000
+_IPV4_BYTES: Final = 4
 
 
-def walk(data: Buffer, offset: int = 0) -> Iterator[tuple[int, memoryview]]:
-    """Give each attribute's type and value, from `offset` to the end of `data`.
+def select(data: Buffer, offset: int, wanted: Container[int]) -> dict[int, memoryview]:
+    """Return the values of the attributes from `offset` to the end whose type is `wanted`.
 
-    Ends at an attribute that claims to be longer than what is there.
+    Of one that comes twice, the last. Ends at an attribute that claims to be longer than what is
+    there.
     """
     view = memoryview(data)
     end = len(view)
-    while offset + HEADER.size <= end:
+    last = end - HEADER.size
+    found = {}
+    unpack = HEADER.unpack_from
+    while offset <= last:
+        length, kind = unpack(view, offset)
+        after = offset + length
+        if length < 4 or after > end:
+            break
+        kind &= _TYPE_MASK
+        if kind in wanted:
+            found[kind] = view[offset + 4 : after]
+        offset = (after + 3) & ~3
+    return found
+
+
+def walk(data: Buffer, offset: int = 0) -> Iterator[tuple[int, memoryview]]:
+    """Give type and value of every attribute, as `select` finds them."""
+    view = memoryview(data)
+    while offset + HEADER.size <= len(view):
         length, kind = HEADER.unpack_from(view, offset)
-        if length < HEADER.size or offset + length > end:
+        if length < HEADER.size or offset + length > len(view):
             return
         yield kind & _TYPE_MASK, view[offset + HEADER.size : offset + length]
         offset += aligned(length)
 
 
 def table(data: Buffer, offset: int = 0) -> dict[int, memoryview]:
-    """Return the attributes by their type; the last one of each."""
+    """Return all attributes by their type; the last one of each."""
     return dict(walk(data, offset))
 
 
@@ -103,6 +124,15 @@ def number(value: Buffer) -> int:
 def string(value: Buffer) -> str:
     """Unpack a string, up to the NUL that ends it."""
     return bytes(value).partition(b"\0")[0].decode(errors="replace")
+
+
+def address(value: Buffer) -> str:
+    """Unpack an IP address of either version, in Python's spelling of it."""
+    if len(value) == _IPV4_BYTES:
+        return socket.inet_ntop(socket.AF_INET, value)
+    text = socket.inet_ntop(socket.AF_INET6, value)
+    # The C library writes dots into addresses with an IPv4 address in them.
+    return str(ipaddress.IPv6Address(bytes(value))) if "." in text else text
 
 
 def colons(value: Buffer) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from supervdsm.network.kernel.model import Address, BondPort, Counters, DefaultRoute, Link
-from supervdsm.network.report.qos import Curve, HfscClass
+from supervdsm.network.qos import Curve, HfscClass
 
 AF_INET: Final = 2
 AF_INET6: Final = 10

@@ -7,7 +7,7 @@ device.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from vdsm_contract.types import DeviceQos
 
@@ -38,6 +38,28 @@ class Counters:
     tx_dropped: int = 0
 
 
+class Ipv6Settings(NamedTuple):
+    """net.ipv6.conf.DEVICE: disable_ipv6, accept_ra, autoconf, accept_ra_defrtr, forwarding.
+
+    Source: Documentation/networking/ip-sysctl.rst.
+    """
+
+    disabled: bool
+    accept_ra: int
+    autoconf: bool
+    defrtr: bool
+    forwarding: bool
+
+    @property
+    def makes_addresses(self) -> bool:
+        """Whether the kernel makes addresses from router advertisements: an `accept_ra` of 1 holds
+        unless the device forwards.
+        """
+        if self.disabled or not self.autoconf:
+            return False
+        return self.accept_ra > 1 or (self.accept_ra == 1 and not self.forwarding)
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A network device. `kind` is rtnetlink's (bridge, bond, vlan …), empty when it has none."""
@@ -58,6 +80,11 @@ class Link:
     ipv6autoconf: bool = False
     qdisc: str = ""
     port: BondPort | None = None
+    ipv6: Ipv6Settings | None = None
+    """None when the kernel has no IPv6 on it."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of a bond or bridge: options and state by the names of sysfs' files, as numbers and
+    addresses. A bond's `primary` and `active_slave` are indexes of devices, or empty."""
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -81,6 +108,8 @@ class Address:
     """Its lifetime ends unless somebody extends it: a lease."""
     autoconf: bool = False
     """The kernel made it from a router advertisement."""
+    lifetime: int = 0
+    """Seconds that it stays valid; 0 is for ever."""
 
     @property
     def cidr(self) -> str:
@@ -97,6 +126,41 @@ class DefaultRoute:
     table: int
     gateway: str
     metric: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A next hop of a unicast route through the device `index`. `gateway` is empty when the
+    destination is on the link; `protocol` is RTPROT_*.
+    """
+
+    index: int
+    version: int
+    table: int
+    destination: str
+    """CIDR notation."""
+    gateway: str = ""
+    metric: int = 0
+    source: str = ""
+    protocol: int = 4
+    link_scope: bool = False
+    onlink: bool = False
+    plain: bool = True
+    """It is the only next hop, and these fields say all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A routing rule that leads to a table; `source` and `destination` are empty or in CIDR
+    notation.
+    """
+
+    version: int
+    table: int
+    priority: int
+    source: str = ""
+    destination: str = ""
+    iif: str = ""
 
 
 @dataclass(frozen=True, slots=True)

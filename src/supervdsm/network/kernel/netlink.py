@@ -16,7 +16,7 @@ from pyroute2 import IPRoute, NetlinkError
 from supervdsm.network.kernel import decode
 from supervdsm.network.kernel.decode import Message
 from supervdsm.network.kernel.model import Address, DefaultRoute, Link
-from supervdsm.network.report.qos import HfscClass
+from supervdsm.network.qos import HfscClass
 from vdsm_contract.errors import NetlinkFailed
 
 _log = logging.getLogger(__name__)

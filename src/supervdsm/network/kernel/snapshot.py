@@ -7,11 +7,11 @@ A device that vanishes between the two is left out of the snapshot.
 from dataclasses import replace
 from pathlib import Path
 
+from supervdsm.network import qos
 from supervdsm.network.kernel import decode, netlink
+from supervdsm.network.kernel.devices import NicPatterns, Role, roles
 from supervdsm.network.kernel.model import Link, Snapshot
 from supervdsm.network.kernel.sysfs import ClassNet, DeviceVanished
-from supervdsm.network.report import qos
-from supervdsm.network.report.devices import NicPatterns, Role, roles
 
 
 def take(sysfs: Path, patterns: NicPatterns) -> Snapshot:

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, UnsetType
 
+from supervdsm.network import qos
+from supervdsm.network.kernel.devices import NicPatterns, Role
 from supervdsm.network.kernel.model import Link, Snapshot
-from supervdsm.network.report import bonds, qos
+from supervdsm.network.report import bonds
 from supervdsm.network.report.addressing import AddressBook
-from supervdsm.network.report.devices import NicPatterns, Role
 from supervdsm.network.report.networks import RunningNetwork
 from supervdsm.network.report.view import View
 from vdsm_contract.types import (

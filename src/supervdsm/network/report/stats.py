@@ -7,8 +7,8 @@ are not.
 
 from typing import Final
 
+from supervdsm.network.kernel.devices import NicPatterns, Role
 from supervdsm.network.kernel.model import Link, Snapshot
-from supervdsm.network.report.devices import NicPatterns, Role
 from supervdsm.network.report.view import View
 from vdsm_contract.types import InterfaceStats, NetworkStatistics
 

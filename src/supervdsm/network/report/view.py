@@ -4,9 +4,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
+from supervdsm.network.kernel.devices import NicPatterns, Role, roles
 from supervdsm.network.kernel.model import Link, Snapshot
 from supervdsm.network.report import bonds
-from supervdsm.network.report.devices import NicPatterns, Role, roles
 
 
 class View:

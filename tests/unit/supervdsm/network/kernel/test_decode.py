@@ -13,7 +13,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from supervdsm.network.kernel import decode
 from supervdsm.network.kernel.model import Address, BondPort, DefaultRoute, Link
-from supervdsm.network.report.qos import Curve, HfscClass
+from supervdsm.network.qos import Curve, HfscClass
 
 IFF_ALL = 0x11043
 

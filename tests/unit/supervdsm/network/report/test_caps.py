@@ -5,6 +5,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.model import (
     IFF_RUNNING,
     IFF_UP,
@@ -16,7 +17,6 @@ from supervdsm.network.kernel.model import (
     Snapshot,
 )
 from supervdsm.network.report.caps import capabilities
-from supervdsm.network.report.devices import NicPatterns
 from supervdsm.network.report.networks import RunningNetwork
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
 

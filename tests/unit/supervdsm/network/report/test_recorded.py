@@ -13,11 +13,12 @@ from msgspec import UNSET
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
+from supervdsm.network import qos
 from supervdsm.network.kernel import decode
+from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.model import Snapshot
-from supervdsm.network.report import bonds, qos
+from supervdsm.network.report import bonds
 from supervdsm.network.report.caps import capabilities
-from supervdsm.network.report.devices import NicPatterns
 from supervdsm.network.report.networks import RunningNetwork
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
 

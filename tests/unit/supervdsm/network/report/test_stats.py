@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Statistics: counters, states, totals the right way round."""
 
+from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.model import IFF_RUNNING, IFF_UP, Counters, Link, Snapshot
-from supervdsm.network.report.devices import NicPatterns
 from supervdsm.network.report.stats import statistics
 from vdsm_contract.types import InterfaceStats
 

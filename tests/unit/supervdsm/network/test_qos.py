@@ -4,8 +4,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervdsm.network.report import qos
-from supervdsm.network.report.qos import Curve, HfscClass
+from supervdsm.network import qos
+from supervdsm.network.qos import Curve, HfscClass
 from vdsm_contract.types import DeviceQos, HostQos, QosClass, QosCurve
 
 LS = Curve(m1=0, d=0, m2=1000)

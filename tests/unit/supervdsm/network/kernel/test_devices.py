@@ -3,8 +3,8 @@
 
 import pytest
 
+from supervdsm.network.kernel.devices import NicPatterns, Role, role
 from supervdsm.network.kernel.model import Link
-from supervdsm.network.report.devices import NicPatterns, Role, role
 from supervdsm.network.room import FAKE_NICS_ENV, patterns_from_environment
 
 DEFAULT = NicPatterns()
