@@ -54,6 +54,8 @@ def test_vdsm_owns_no_directory_that_holds_what_is_root_s() -> None:
             assert owners.get(path.parent, "root") == "root"
     assert owners[paths.RUN_DIR] == "root"
     assert owners[paths.STATE_DIR] == "root"
+    for name in ("staging", "persistence", "supervdsm"):
+        assert owners[paths.STATE_DIR / name] == "root"
     assert owners[paths.MOUNT_DIR] == str(paths.VDSM_UID)
 
 

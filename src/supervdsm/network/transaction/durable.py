@@ -125,6 +125,12 @@ def opened(path: str | Path, parent: int | None = None) -> Iterator[int]:
         os.close(fd)
 
 
+def names(directory: int) -> list[str]:
+    """Return the names in an open directory, sorted. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries)
+
+
 def require_root_s(fd: int, what: str) -> None:
     """Raise Untrusted unless what `fd` is can be changed by root (or by us) alone."""
     status = os.fstat(fd)

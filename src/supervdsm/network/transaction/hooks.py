@@ -138,9 +138,7 @@ class Hooks:
                 for parent in (seen, *seen.parents[:2]):
                     with durable.opened(parent) as above:
                         durable.require_root_s(above, str(parent))
-                with os.scandir(fd) as entries:
-                    names = sorted(entry.name for entry in entries)
-                return [directory / name for name in names if _may_run(fd, name)]
+                return [directory / name for name in durable.names(fd) if _may_run(fd, name)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -160,7 +158,7 @@ class Hooks:
     def _read(file: Path, hook: Path) -> Request:
         try:
             return msgspec.json.decode(durable.read(file, most=_MOST), type=_File).request
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             reason = f"what the hooks left in _hook_json cannot be read: {error}"
             raise HookFailed(str(hook), 0, reason) from error
 

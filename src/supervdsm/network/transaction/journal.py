@@ -66,7 +66,7 @@ class Journal:
             record = msgspec.json.decode(content, type=Record)
             if record.format != FORMAT:
                 raise ValueError(f"format {record.format}, expected {FORMAT}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.set_aside(str(error))
             return None
         return record
