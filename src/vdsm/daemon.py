@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 _LOCAL = PoolLimits(workers=2, tasks_per_worker=50)
 _STORAGE_STUCK_S = 3600.0  # one call may name many dead servers, each of which takes minutes
 
+# supervdsm changes the network once at a time and refuses a second change at once: one worker
+# waits for the engine with the first, another one is there to say so. A change has 900 s.
+_NETWORK = PoolLimits(workers=4, tasks_per_worker=20, stuck_s=1800.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -122,6 +126,7 @@ class _Daemon:
             Lane.LOCAL: WorkerPool(_LOCAL),
             Lane.HOST: WorkerPool(limits),
             Lane.STORAGE: WorkerPool(replace(limits, stuck_s=_STORAGE_STUCK_S)),
+            Lane.NETWORK: WorkerPool(_NETWORK),
         }
 
     def _announce(self) -> None:

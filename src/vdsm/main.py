@@ -15,6 +15,8 @@ from vdsm import config as configuration
 from vdsm import daemon
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.tls import TlsError
+from vdsm.network.confirmations import Confirmations
+from vdsm.network.link_events import LinkEvents
 from vdsm.services import Services
 from vdsm.verbs import build_table
 from vdsm_contract.paths import CONFIG_DIR, PKI_DIR, SUPERVDSM_SOCKET
@@ -33,7 +35,12 @@ def main(argv: list[str] | None = None) -> int:
         with closing(Supervdsm(arguments.svdsm_socket)) as supervdsm:
             events = Events()
             services = Services(config, supervdsm, events)
-            with services.sampler:
+            network = supervdsm.network
+            with (
+                services.sampler,
+                Confirmations(services.clients, network),
+                LinkEvents(network, events),
+            ):
                 daemon.run(
                     config=config,
                     options=daemon.Options(arguments.pki_dir, arguments.drain_timeout),

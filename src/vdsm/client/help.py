@@ -10,7 +10,7 @@ import msgspec
 
 from vdsm.client.values import sample
 from vdsm.jsonrpc.schema import Parameter, Schema, Verb
-from vdsm.jsonrpc.typespec import Union, names_in, parse_type, write_type
+from vdsm.jsonrpc.typespec import MapOf, Union, names_in, parse_type, write_type
 
 _WIDTH = 100
 _NOT_EXPLAINED = frozenset({"UUID", "Scalar"})
@@ -79,9 +79,9 @@ def _types(schema: Schema, described: Verb) -> list[str]:
     if described.returns:
         mentioned.append(names_in(parse_type(described.returns)))
     names = frozenset().union(*mentioned)
-    # What a union is made of says more than its name does.
-    unions = [schema.types[name] for name in names if isinstance(schema.types[name], Union)]
-    names = names.union(*map(names_in, unions))
+    # What a union or a map is made of says more than its name does.
+    made = [schema.types[name] for name in names if isinstance(schema.types[name], (Union, MapOf))]
+    names = names.union(*map(names_in, made))
     lines: list[str] = []
     for name in sorted(names - _NOT_EXPLAINED):
         lines += _wrapped(f"  {name} = {write_type(schema.types[name])}", "      ")

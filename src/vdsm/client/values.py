@@ -7,7 +7,7 @@ import msgspec
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.jsonrpc.schema import Schema, Verb
-from vdsm.jsonrpc.typespec import Enum, ListOf, MapOf, Named, Object, Scalar, Type, Union, kind
+from vdsm.jsonrpc.typespec import Enum, ListOf, MapOf, Named, Object, Raw, Scalar, Type, Union, kind
 
 _UUID = "5a8b7c1e-0d3f-4c52-9e1b-2f4d6a7c8e90"
 
@@ -66,6 +66,8 @@ def _only_text(schema: Schema, spec: Type) -> bool:
     match spec:
         case Named(name):
             return _only_text(schema, schema.types[name])
+        case Raw(meant):
+            return _only_text(schema, meant)
         case Scalar(name):
             return name == "string"
         case Enum():
@@ -77,6 +79,8 @@ def _takes_text(schema: Schema, spec: Type) -> bool:
     match spec:
         case Named(name):
             return _takes_text(schema, schema.types[name])
+        case Raw(meant):
+            return _takes_text(schema, meant)
         case Union(alternatives):
             return any(_takes_text(schema, alternative) for alternative in alternatives)
     return _only_text(schema, spec)
@@ -87,6 +91,8 @@ def sample(schema: Schema, spec: Type) -> JSON:
     match spec:
         case Named("UUID"):
             return _UUID
+        case Raw(meant):
+            return sample(schema, meant)
         case Named(name):
             return sample(schema, schema.types[name])
         case Scalar("string"):

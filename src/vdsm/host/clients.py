@@ -9,12 +9,13 @@ from collections.abc import Callable
 
 
 class ClientWatch:
-    """Remembers when a client was last seen; a network change waits for it. For any thread."""
+    """Remembers when a client was last seen, and wakes who waits for that. For any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
         self._last: float | None = None
+        self._stopped = False
 
     @property
     def last(self) -> float | None:
@@ -28,9 +29,19 @@ class ClientWatch:
             self._last = self._clock()
             self._changed.notify_all()
 
-    def wait(self, since: float, timeout: float) -> bool:
-        """Waits up to `timeout` seconds for a client at or after `since`; whether one came."""
+    def stop(self) -> None:
+        """Ends all waits, now and later."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._last is not None and self._last >= since, timeout
+            self._stopped = True
+            self._changed.notify_all()
+
+    def newer(self, than: float | None) -> float | None:
+        """Waits until a client was seen after `than` (None: ever); returns when. None: stopped."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._stopped
+                    or (self._last is not None and (than is None or self._last > than))
+                )
             )
+            return None if self._stopped else self._last

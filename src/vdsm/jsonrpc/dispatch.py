@@ -23,7 +23,7 @@ from vdsm.jsonrpc.registry import Call, Handler, Lane, Registry
 from vdsm.jsonrpc.rpc import Origin, Outcome, RawParams, Request
 from vdsm.jsonrpc.schema import Schema, redact
 from vdsm_contract import flow
-from vdsm_contract.errors import ContractError
+from vdsm_contract.errors import ContractError, InvalidArgument, NetworkConfigError
 
 log = logging.getLogger(__name__)
 
@@ -138,13 +138,21 @@ def invoke(call: Call, work: Callable[[], JSON]) -> Outcome:
     except VdsmError as error:
         return error
     except ContractError as error:  # supervdsm's errors know oVirt's number for themselves
-        return VdsmError(error.api_code(), str(error), {"error": type(error).__name__})
+        return VdsmError(error.api_code(), str(error), _details(error))
     except Exception:  # the caller gets an id, the journal gets the traceback under the same id
         incident = uuid.uuid4().hex[:12]
         log.exception("%s failed unexpectedly, incident %s", call.method, incident)
         return VdsmError(
             Code.INTERNAL_ERROR, f"The call failed inside vdsm; see incident {incident}"
         )
+
+
+def _details(error: ContractError) -> dict[str, JSON]:
+    """What a program can use of an error: its class, and the path of the argument to blame."""
+    details: dict[str, JSON] = {"error": type(error).__name__}
+    if isinstance(error, (InvalidArgument, NetworkConfigError)) and error.field:
+        details["field"] = error.field
+    return details
 
 
 def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> None:

@@ -59,6 +59,7 @@ class Lane(Enum):
     LOCAL = "nothing outside of vdsm"
     HOST = "the host and supervdsm"
     STORAGE = "storage servers, which may be dead"
+    NETWORK = "a change of the network, which waits for the engine"
 
 
 Params: TypeAlias = Mapping[str, JSON]
@@ -93,12 +94,18 @@ def registry(
     *host: Mapping[str, Handler],
     local: Mapping[str, Handler] | None = None,
     storage: Mapping[str, Handler] | None = None,
+    network: Mapping[str, Handler] | None = None,
 ) -> Registry:
     """One table out of several, by their lanes. Raises ValueError when two hold the same verb."""
     merged: dict[str, Handler] = {}
     lanes: dict[str, Lane] = {}
-    tables = [(Lane.HOST, table) for table in host]
-    for lane, table in (*tables, (Lane.LOCAL, local or {}), (Lane.STORAGE, storage or {})):
+    tables = [
+        *((Lane.HOST, table) for table in host),
+        (Lane.LOCAL, local or {}),
+        (Lane.STORAGE, storage or {}),
+        (Lane.NETWORK, network or {}),
+    ]
+    for lane, table in tables:
         for name, handler in table.items():
             if name in merged:
                 raise ValueError(f"the verb {name} is registered twice")

@@ -8,6 +8,7 @@
     enum a | b | c                                one of these words
     union A | B                                   the first of these that fits
     { name: T, other?: T }                        an object with these members, and maybe more
+    raw<T>                                        meant to be a T; passed on as it is, unchecked
     Name                                          a type of types.toml
 
 Real engines are older or newer than any schema, so the check is lenient: a number may come as a
@@ -85,7 +86,12 @@ class Object:
     members: tuple[Member, ...]
 
 
-Type: TypeAlias = Scalar | Named | ListOf | MapOf | Enum | Union | Object
+@dataclass(frozen=True, slots=True)
+class Raw:
+    type: Type
+
+
+Type: TypeAlias = Scalar | Named | ListOf | MapOf | Enum | Union | Object | Raw
 Types: TypeAlias = Mapping[str, Type]
 
 SCALARS = frozenset(
@@ -150,6 +156,11 @@ class _Reader:
                 value = self.type()
                 self.take(">")
                 return MapOf(key, value)
+            case "raw" if self.peek() == "<":
+                self.take("<")
+                meant = self.type()
+                self.take(">")
+                return Raw(meant)
             case "union":
                 alternatives = [self.type()]
                 while self.peek() == "|":
@@ -185,6 +196,8 @@ def write_type(spec: Type) -> str:
             return name
         case ListOf(item):
             return f"[{write_type(item)}]"
+        case Raw(meant):
+            return f"raw<{write_type(meant)}>"
         case MapOf(key, value):
             return f"map<{write_type(key)}, {write_type(value)}>"
         case Enum(words):
@@ -203,7 +216,7 @@ def names_in(spec: Type) -> frozenset[str]:
     match spec:
         case Named(name):
             return frozenset({name})
-        case ListOf(item):
+        case ListOf(item) | Raw(item):
             return names_in(item)
         case MapOf(key, value):
             return names_in(key) | names_in(value)
@@ -232,6 +245,8 @@ def check(value: JSON, spec: Type, path: str, types: Types) -> JSON:
             if not isinstance(value, dict):
                 raise Mismatch(path, f"expected an object, got {kind(value)}")
             return {k: check(v, item, f"{path}.{k}", types) for k, v in value.items()}
+        case Raw():
+            return value
         case Enum(words):
             return _check_enum(value, words, path)
         case Union(alternatives):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The verbs of oVirt's API: one module for each namespace. What is not here is not implemented."""
+"""The verbs of oVirt's API, by namespace. What is not here is not implemented."""
 
 from __future__ import annotations
 
 from vdsm.jsonrpc.registry import Registry, registry
 from vdsm.services import Services
 from vdsm.verbs.host import Host
+from vdsm.verbs.host_network import HostNetwork
 from vdsm.verbs.storage_pool import StoragePool
 
 __all__ = ["build_table"]
@@ -13,5 +14,11 @@ __all__ = ["build_table"]
 
 def build_table(services: Services) -> Registry:
     """All verbs, working with `services`. Touches neither the host nor supervdsm."""
-    host, storage_pool = Host(services), StoragePool(services)
-    return registry(host.table(), local=host.local_table(), storage=storage_pool.table())
+    host, network, storage_pool = Host(services), HostNetwork(services), StoragePool(services)
+    return registry(
+        host.table(),
+        network.table(),
+        local=host.local_table(),
+        storage=storage_pool.table(),
+        network=network.change_table(),
+    )

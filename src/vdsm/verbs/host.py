@@ -58,17 +58,13 @@ class Host:
             "Host.getVMFullList": self.get_vms,
             "Host.getVMList": self.get_vms,
             "Host.ping": self.confirm_connectivity,
-            "Host.ping2": self.ping2,
+            "Host.ping2": self.confirm_connectivity,
             "Host.setLogLevel": self.set_log_level,
         }
 
     def confirm_connectivity(self, _call: Call, _params: Params) -> JSON:
-        """Records that a client can reach this host; Host.ping does the same."""
+        """Records that a client can reach this host; ping and ping2 do the same."""
         self._services.clients.seen()
-        return None
-
-    def ping2(self, _call: Call, _params: Params) -> JSON:
-        """Answers, and does nothing else: it does not confirm a network change."""
         return None
 
     def echo(self, _call: Call, params: Params) -> JSON:

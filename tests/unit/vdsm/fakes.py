@@ -21,6 +21,9 @@ from vdsm_contract.types import (
     HardwareInfo,
     InterfaceStats,
     KsmTuning,
+    LldpInfo,
+    LldpNeighbour,
+    LldpTlv,
     NetworkCapabilities,
     NetworkStatistics,
     Nic,
@@ -100,9 +103,49 @@ class FakeHost(Host):
 
 
 class FakeNetwork(Network):
+    """Takes every change, unless `change_error` says otherwise, and hears no LLDP but on eth0."""
+
     def __init__(self) -> None:
         self.error: ContractError | None = None
+        self.change_error: ContractError | None = None
         self.caps = network_caps()
+        self.changes: list[tuple[object, ...]] = []
+        self.lldp = LldpInfo(
+            {
+                "eth0": LldpNeighbour(
+                    enabled=True,
+                    tlvs=[
+                        LldpTlv(5, "System Name", {"system name": "sw1"}),
+                        LldpTlv(127, "MTU", {"mtu": "9236"}, oui=0x120F, subtype=4),
+                    ],
+                ),
+                "eth1": LldpNeighbour(enabled=False, tlvs=[]),
+            }
+        )
+
+    def setup_networks(
+        self,
+        networks: dict[str, object],
+        bondings: dict[str, object],
+        options: dict[str, object],
+    ) -> None:
+        self._change("setup", networks, bondings, options)
+
+    def set_safe_network_config(self) -> None:
+        self._change("safe")
+
+    def change_numvfs(self, pci_path: str, numvfs: int) -> None:
+        self._change("numvfs", pci_path, numvfs)
+
+    def get_lldp_info(self, devices: list[str]) -> LldpInfo:
+        if self.change_error is not None:
+            raise self.change_error
+        return LldpInfo({name: self.lldp.nics[name] for name in devices or self.lldp.nics})
+
+    def _change(self, *change: object) -> None:
+        if self.change_error is not None:
+            raise self.change_error
+        self.changes.append(change)
 
     def network_caps(self) -> NetworkCapabilities:
         if self.error is not None:

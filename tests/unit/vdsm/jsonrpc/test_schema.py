@@ -85,7 +85,7 @@ def test_unknown_parameters_are_ignored_and_optional_ones_may_be_null() -> None:
     }
 
 
-def test_setup_networks_takes_the_engines_strings() -> None:
+def test_setup_networks_passes_on_what_it_is_given_letter_by_letter() -> None:
     networks: dict[str, JSON] = {
         "ovirtmgmt": {
             "nic": "eth0",
@@ -93,22 +93,35 @@ def test_setup_networks_takes_the_engines_strings() -> None:
             "mtu": 1500,
             "bridged": "true",
             "stp": "yes",
+            "STP": None,
             "bootproto": "dhcp",
             "defaultRoute": True,
+            "nonsense": [1, {"a": None}],
             "custom": {"bridge_opts": "a=b"},
         },
         "old": {"remove": "true"},
+        "wrong": 5,
     }
-    options: dict[str, JSON] = {
-        "connectivityCheck": "true",
-        "connectivityTimeout": 120,
-        "commitOnSuccess": True,
+    params: dict[str, JSON] = {
+        "networks": networks,
+        "bondings": {"bond0": {"remove": "True", "nics": "eth1"}},
+        "options": {"connectivityCheck": "true", "connectivityTimeout": "x", "_caller": "engine"},
     }
-    checked = API.check(
-        "Host.setupNetworks",
-        {"networks": networks, "bondings": {"bond0": {"remove": True}}, "options": options},
-    )
-    assert checked["options"] == {**options, "connectivityCheck": True}
+    assert API.check("Host.setupNetworks", params) == params
+
+
+@pytest.mark.parametrize("name", ["networks", "bondings"])
+def test_setup_networks_takes_networks_and_bonds_by_name(name: str) -> None:
+    params: dict[str, JSON] = {"networks": {}, "bondings": {}, "options": {}, name: ["a"]}
+    with pytest.raises(VdsmError) as caught:
+        API.check("Host.setupNetworks", params)
+    assert (caught.value.code, caught.value.message.split(":")[0]) == (-32602, name)
+
+
+def test_the_help_shows_the_attributes_of_a_network_and_a_bond() -> None:
+    text = texts.verb(API, API.verbs["Host.setupNetworks"])
+    for word in ("SetupNetworkNetAttributes = {", "hostQos?", "SetupNetworkBondAttributes = {"):
+        assert word in text
 
 
 def test_secrets_are_redacted_at_any_depth() -> None:

@@ -33,6 +33,7 @@ json = st.recursive(
         "union string | { a: int }",
         "{ a: int, b?: [boolean], c: map<string, object> }",
         "{  }",
+        "map<string, raw<[int]>>",
     ],
 )
 def test_types_are_written_as_they_are_read(text: str) -> None:
@@ -40,7 +41,20 @@ def test_types_are_written_as_they_are_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[int", "map<int>", "{ a int }", "{ a: int", "enum a |", "int int", "?", "union"]
+    "text",
+    [
+        "",
+        "[int",
+        "map<int>",
+        "raw<int",
+        "raw<>",
+        "{ a int }",
+        "{ a: int",
+        "enum a |",
+        "int int",
+        "?",
+        "union",
+    ],
 )
 def test_wrong_types_are_refused(text: str) -> None:
     with pytest.raises(SpecError):
@@ -107,3 +121,9 @@ def test_any_value_fits_or_is_a_mismatch(value: JSON) -> None:
     except Mismatch:
         return
     assert check(once, spec, "p", TYPES) == once
+
+
+@given(json)
+def test_what_is_raw_is_passed_on_as_it_is(value: JSON) -> None:
+    spec = parse_type("map<string, raw<{ a: int, b?: [boolean] }>>")
+    assert check({"x": value}, spec, "p", TYPES) == {"x": value}

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from unit.vdsm import trees
 from unit.vdsm.fakes import FakeSupervdsm
+from unit.vdsm.verbs.caller import Client
 from vdsm.config import Config
-from vdsm.host.sampling import Sampler
 from vdsm.jobs import JobExists, Jobs, JobStatus, JobType
 from vdsm.jsonrpc import schema
-from vdsm.jsonrpc.dispatch import invoke
 from vdsm.jsonrpc.errors import JSON, VdsmError
 from vdsm.jsonrpc.events import Events
-from vdsm.jsonrpc.registry import Address, Call
 from vdsm.services import Services
 from vdsm.verbs import build_table
 from vdsm_contract.errors import (
@@ -32,37 +29,6 @@ JOB = "11111111-2222-3333-4444-555555555555"
 POOL = "00000000-0000-0000-0000-000000000000"
 
 
-class Client:
-    """Calls verbs by name with JSON parameters."""
-
-    def __init__(self, root: Path) -> None:
-        tree = trees.recorded(root)
-        self.supervdsm = FakeSupervdsm(root)
-        self.services = Services(Config(), self.supervdsm, Events(), tree, Sampler(tree))
-        self.table = build_table(self.services)
-
-    def call(self, method: str, **params: JSON) -> JSON:
-        """The result. Raises VdsmError."""
-        checked = schema.load().check(method, params)
-        call = Call(method, "f-1", Address("203.0.113.9", 40000), Address("192.0.2.7", 54321))
-        outcome = invoke(call, lambda: self.table[method](call, checked))
-        if isinstance(outcome, VdsmError):
-            raise outcome
-        result: JSON = json.loads(outcome)
-        return result
-
-    def code(self, method: str, **params: JSON) -> int:
-        """The code of the error."""
-        with pytest.raises(VdsmError) as raised:
-            self.call(method, **params)
-        return raised.value.code
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return Client(tmp_path)
-
-
 def test_every_verb_is_in_the_api(client: Client) -> None:
     assert set(client.table) <= set(schema.load().verbs)
 
@@ -74,14 +40,12 @@ def test_building_the_table_touches_nothing(tmp_path: Path) -> None:
     assert supervdsm.fake_storage.calls == []
 
 
-def test_pings_and_who_they_count_for(client: Client) -> None:
-    assert client.call("Host.ping2") is True
+def test_each_ping_counts_as_a_client_that_was_seen(client: Client) -> None:
     assert client.services.clients.last is None
-    assert client.call("Host.ping") is True
-    first = client.services.clients.last
-    assert first is not None
-    assert client.call("Host.confirmConnectivity") is True
-    assert (client.services.clients.last or 0.0) >= first
+    for verb in ("ping", "ping2", "confirmConnectivity"):
+        before = client.services.clients.last or 0.0
+        assert client.call(f"Host.{verb}") is True
+        assert (client.services.clients.last or 0.0) > before, verb
 
 
 def test_echo(client: Client) -> None:
