@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Networks, bonds and devices as JSON objects of oVirt's canonical attributes, and back.
+
+This is the form of stored configurations (upstream-vdsm 3.6): attributes that are None are left
+out, and so is the name, which is the file's. The way back is for files that we or upstream wrote:
+what is unknown in them is told and left out, since it must not keep a host from its network.
+No I/O.
+"""
+
+import msgspec
+
+from supervdsm.network import bonding
+from supervdsm.network.bonding import BadOption
+from supervdsm.network.config import Bond, Device, Network
+from supervdsm.network.request import canonicalize
+from supervdsm.network.request.fields import Fields
+from supervdsm.network.request.refusal import Code, path, quoted, refusal
+
+
+def attributes(network: Network) -> dict[str, object]:
+    """Return a network's attributes."""
+    found = _attributes(network)
+    if not network.bridged:
+        del found["stp"]
+    return found
+
+
+def bond_attributes(bond: Bond) -> dict[str, object]:
+    """Return a bond's attributes."""
+    return _attributes(bond)
+
+
+def device_attributes(device: Device) -> dict[str, object]:
+    """Return a device's attributes."""
+    return {"sriov": {"numvfs": device.numvfs}}
+
+
+def network_of(name: str, raw: object) -> tuple[Network, tuple[str, ...]]:
+    """Return the network of a file's object, and the attributes that were left out.
+
+    Raises NetworkConfigError when it cannot be used at all; its field begins with `nets`.
+    """
+    fields = Fields(raw, "nets", name)
+    fields.drop("remove")
+    found = canonicalize.network(name, fields)
+    return found, fields.unknown()
+
+
+def bond_of(name: str, raw: object) -> tuple[Bond, tuple[str, ...]]:
+    """Return the bond of a file's object, and the attributes that were left out.
+
+    An option that this kernel's table has not is left out, too. Raises NetworkConfigError when the
+    object cannot be used at all; its field begins with `bonds`.
+    """
+    fields = Fields(raw, "bonds", name)
+    fields.drop("remove")
+    found = canonicalize.bond(name, fields)
+    options, refused = _options(found.options)
+    unknown = (*fields.unknown(), *(f"options.{option}" for option in refused))
+    return msgspec.structs.replace(found, options=options), unknown
+
+
+def device_of(name: str, raw: object) -> tuple[Device, tuple[str, ...]]:
+    """Return the device of a file's object, and the attributes that were left out.
+
+    Raises NetworkConfigError when it cannot be used at all; its field begins with `devices`.
+    """
+    fields = Fields(raw, "devices", name)
+    sriov = fields.nested("sriov")
+    numvfs = sriov.integer("numvfs") if sriov else None
+    if numvfs is None:
+        where = path("devices", name, "sriov", "numvfs")
+        raise refusal(Code.BAD_PARAMS, where, f"is missing in {quoted(raw)}")
+    return Device(name=name, numvfs=numvfs), fields.unknown()
+
+
+def _attributes(value: Network | Bond) -> dict[str, object]:
+    plain = msgspec.to_builtins(value)
+    return {
+        key: list(one) if isinstance(one, tuple) else one
+        for key, one in plain.items()
+        if key != "name" and one is not None
+    }
+
+
+def _options(text: str) -> tuple[str, list[str]]:
+    """Return the canonical text of the options that are of use, and the names of the others."""
+    words = text.split()
+    refused: list[str] = []
+    while True:
+        try:
+            return bonding.render(bonding.parse(" ".join(words))), refused
+        except BadOption as error:
+            kept = [word for word in words if not _is_of(word, error.option)]
+            refused.append(error.option)
+            words = kept if len(kept) < len(words) else []
+
+
+def _is_of(word: str, option: str) -> bool:
+    name = word.partition("=")[0]
+    return option in {word, name, bonding.ALIASES.get(name, name)}
