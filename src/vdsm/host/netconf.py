@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether the running network configuration differs from the one that a reboot would bring.
 
-supervdsm keeps both in oVirt's layout: below nets/, bonds/ and devices/ one JSON file each.
+supervdsm keeps both in oVirt's layout: a link to a tree with one JSON file for each network, bond
+and device, below nets/, bonds/ and devices/. It replaces a tree by switching its link, and keeps
+the old one until it writes the next: who has followed the link once reads one configuration, not
+parts of two.
 """
 
 from __future__ import annotations
@@ -16,13 +19,19 @@ from vdsm_contract.paths import STATE_DIR
 _RUNNING = f"{STATE_DIR}/staging/netconf"
 _PERSISTENT = f"{STATE_DIR}/persistence/netconf"
 _KINDS = ("nets", "bonds", "devices")
+_ATTEMPTS = 5  # a tree that was replaced twice while it was read is read again
 
-_Config: TypeAlias = "dict[tuple[str, str], object]"
+_Files: TypeAlias = "dict[tuple[str, str], str]"
 
 
 def dirty(tree: HostTree) -> bool:
     """Whether a reboot would change the networks. Raises OSError."""
-    return _read(tree, _RUNNING) != _read(tree, _PERSISTENT)
+    for _ in range(_ATTEMPTS):
+        trees = _trees(tree)
+        running, persistent = (_read(each) for each in trees)
+        if trees == _trees(tree):
+            break
+    return running != persistent and _meaning(running) != _meaning(persistent)
 
 
 def dirty_text(tree: HostTree) -> str:
@@ -30,17 +39,26 @@ def dirty_text(tree: HostTree) -> str:
     return str(dirty(tree))
 
 
-def _read(tree: HostTree, directory: str) -> _Config:
-    # supervdsm may replace the tree meanwhile: a file that has gone says nothing.
+def _trees(tree: HostTree) -> tuple[HostTree, HostTree]:
+    """What the two links lead to now."""
+    return HostTree(tree.path(_RUNNING).resolve()), HostTree(tree.path(_PERSISTENT).resolve())
+
+
+def _read(tree: HostTree) -> _Files:
+    # A file that goes meanwhile belongs to a tree that has been replaced: see `dirty`.
     return {
-        (kind, file.name): _meaning(tree.text_or(f"{directory}/{kind}/{file.name}", ""))
+        (kind, file.name): tree.text_or(f"{kind}/{file.name}", "")
         for kind in _KINDS
-        for file in tree.entries(f"{directory}/{kind}")
+        for file in tree.entries(kind)
     }
 
 
-def _meaning(text: str) -> object:
-    """The attributes in a file, so that spaces and order do not count; text that is not JSON."""
+def _meaning(files: _Files) -> dict[tuple[str, str], object]:
+    """The attributes in the files, so that spaces and order do not count; text where no JSON is."""
+    return {key: _decoded(text) for key, text in files.items()}
+
+
+def _decoded(text: str) -> object:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:

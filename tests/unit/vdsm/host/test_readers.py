@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The readers of /proc and /sys, on a recorded host and on stranger ones."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,43 @@ def test_net_config_dirty(tmp_path: Path, files: dict[str, str], expected: bool)
     trees.write(tmp_path, files)
     assert netconf.dirty(HostTree(tmp_path)) is expected
     assert netconf.dirty_text(HostTree(tmp_path)) == str(expected)
+
+
+@pytest.fixture
+def switched(tmp_path: Path) -> Path:
+    """The directory of state as supervdsm writes it: links to trees that are the same."""
+    state = tmp_path / "var/lib/vdsm"
+    for kind in ("staging", "persistence"):
+        trees.write(state / kind, {"netconf.AbCdEfGh/nets/red": '{"mtu": 1500}'})
+        (state / kind / "netconf").symlink_to("netconf.AbCdEfGh")
+    return state
+
+
+def test_net_config_dirty_follows_the_links(tmp_path: Path, switched: Path) -> None:
+    assert not netconf.dirty(HostTree(tmp_path))
+    trees.write(switched / "staging", {"netconf.IjKlMnOp/nets/red": '{"mtu": 9000}'})
+    (switched / "staging/netconf").unlink()
+    (switched / "staging/netconf").symlink_to("netconf.IjKlMnOp")
+    assert netconf.dirty(HostTree(tmp_path))
+
+
+def test_a_configuration_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, switched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, turns = netconf._read, iter((True, False, False, False))
+
+    def replacing(tree: HostTree) -> dict[tuple[str, str], str]:
+        files = read(tree)
+        if next(turns):  # both are switched, and the old trees go, after the first was read
+            for kind in ("staging", "persistence"):
+                trees.write(switched / kind, {"netconf.IjKlMnOp/nets/red": '{"mtu": 9000}'})
+                (switched / kind / "netconf").unlink()
+                (switched / kind / "netconf").symlink_to("netconf.IjKlMnOp")
+                shutil.rmtree(switched / kind / "netconf.AbCdEfGh")
+        return files
+
+    monkeypatch.setattr(netconf, "_read", replacing)
+    assert not netconf.dirty(HostTree(tmp_path))
 
 
 def test_once_does_not_queue_its_callers_behind_one_another() -> None:
