@@ -9,6 +9,7 @@ parts of two.
 
 from __future__ import annotations
 
+import os
 from typing import TypeAlias
 
 import msgspec
@@ -19,9 +20,10 @@ from vdsm_contract.paths import STATE_DIR
 _RUNNING = f"{STATE_DIR}/staging/netconf"
 _PERSISTENT = f"{STATE_DIR}/persistence/netconf"
 _KINDS = ("nets", "bonds", "devices")
+_ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 _ATTEMPTS = 5  # a tree that was replaced twice while it was read is read again
 
-_Files: TypeAlias = "dict[tuple[str, str], str]"
+_Files: TypeAlias = "dict[tuple[str, str], bytes]"
 
 
 def dirty(tree: HostTree) -> bool:
@@ -45,21 +47,35 @@ def _trees(tree: HostTree) -> tuple[HostTree, HostTree]:
 
 
 def _read(tree: HostTree) -> _Files:
-    # A file that goes meanwhile belongs to a tree that has been replaced: see `dirty`.
-    return {
-        (kind, file.name): tree.text_or(f"{kind}/{file.name}", "")
-        for kind in _KINDS
-        for file in tree.entries(kind)
-    }
+    files: _Files = {}
+    for kind in _KINDS:
+        directory = str(tree.path(kind))
+        try:
+            names = os.listdir(directory)  # noqa: PTH208 - a host may have thousands
+        except _ABSENT:
+            continue
+        for name in names:
+            files[kind, name] = _content(f"{directory}/{name}")
+    return files
+
+
+def _content(path: str) -> bytes:
+    """A file's content; nothing when it goes meanwhile: its tree was replaced, see `dirty`."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
+    except _ABSENT:
+        return b""
 
 
 def _meaning(files: _Files) -> dict[tuple[str, str], object]:
-    """The attributes in the files, so that spaces and order do not count; text where no JSON is."""
-    return {key: _decoded(text) for key, text in files.items()}
+    """The attributes in the files, so that spaces and order do not count; bytes that are no JSON
+    stand for themselves."""
+    return {key: _decoded(content) for key, content in files.items()}
 
 
-def _decoded(text: str) -> object:
+def _decoded(content: bytes) -> object:
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
+        return msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return content

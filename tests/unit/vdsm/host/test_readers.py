@@ -181,6 +181,8 @@ _STAGING, _PERSISTENT = (
         ({_STAGING: '{"mtu": 1500, "stp": false}', _PERSISTENT: '{"stp":false,"mtu":1500}'}, False),
         ({_STAGING: '{"mtu": 1500}', _PERSISTENT: '{"mtu": 9000}'}, True),
         ({_STAGING: "{", _PERSISTENT: "{"}, False),
+        ({_STAGING: "[" * 5000, _PERSISTENT: "{"}, True),
+        ({f"{_STAGING}/deeper": "1"}, True),
     ],
 )
 def test_net_config_dirty(tmp_path: Path, files: dict[str, str], expected: bool) -> None:
@@ -212,7 +214,7 @@ def test_a_configuration_that_is_replaced_while_it_is_read_is_read_again(
 ) -> None:
     read, turns = netconf._read, iter((True, False, False, False))
 
-    def replacing(tree: HostTree) -> dict[tuple[str, str], str]:
+    def replacing(tree: HostTree) -> dict[tuple[str, str], bytes]:
         files = read(tree)
         if next(turns):  # both are switched, and the old trees go, after the first was read
             for kind in ("staging", "persistence"):
