@@ -24,7 +24,9 @@ import msgspec
 
 from supervdsm.common.text import quote
 from supervdsm.network.config import Bond, Configuration, Device, Network
-from supervdsm.network.transaction import attributes, durable
+from supervdsm.network.request import attributes
+from supervdsm.network.transaction import durable
+from vdsm_contract.errors import NetworkConfigError
 
 _log: Final = logging.getLogger(__name__)
 _Entity = TypeVar("_Entity", Network, Bond, Device)
@@ -195,9 +197,9 @@ class Store:
                 # The link's last word alone: a tree stands nowhere but beside its link.
                 with durable.opened(self._in_use(which) or _LINK, above) as tree:
                     durable.require_root_s(tree, f"{parent}/{_LINK}")
-                    _read_kind(tree, "nets", files, networks, attributes.network)
-                    _read_kind(tree, "bonds", files, bonds, attributes.bond)
-                    _read_kind(tree, "devices", files, devices, attributes.device)
+                    _read_kind(tree, "nets", files, networks, attributes.network_of)
+                    _read_kind(tree, "bonds", files, bonds, attributes.bond_of)
+                    _read_kind(tree, "devices", files, devices, attributes.device_of)
         except FileNotFoundError:
             pass  # never written
         return files, Configuration(networks, bonds, devices)
@@ -206,9 +208,9 @@ class Store:
 def encode(configuration: Configuration) -> Files:
     """Return the files of a configuration. Raises ValueError when a name can be no file's."""
     return {
-        "nets": _encode(configuration.networks, attributes.of_network),
-        "bonds": _encode(configuration.bonds, attributes.of_bond),
-        "devices": _encode(configuration.devices, attributes.of_device),
+        "nets": _encode(configuration.networks, attributes.attributes),
+        "bonds": _encode(configuration.bonds, attributes.bond_attributes),
+        "devices": _encode(configuration.devices, attributes.device_attributes),
     }
 
 
@@ -229,7 +231,7 @@ def _read_kind(
     kind: str,
     files: dict[str, dict[str, bytes]],
     entities: dict[str, _Entity],
-    decoder: Callable[[str, object], _Entity],
+    decoder: Callable[[str, object], tuple[_Entity, tuple[str, ...]]],
 ) -> None:
     try:
         with durable.opened(kind, tree) as directory:
@@ -238,9 +240,12 @@ def _read_kind(
                 try:
                     name.encode()
                     content = durable.read(name, directory, most=_MOST)
-                    entities[name] = decoder(name, msgspec.json.decode(content))
+                    entities[name], unknown = decoder(name, msgspec.json.decode(content))
                     files[kind][name] = content
-                except (OSError, ValueError, RecursionError) as error:
+                except (OSError, ValueError, RecursionError, NetworkConfigError) as error:
                     _log.error("%s/%s is left out: %s", kind, quote(name, 256), error)
+                else:
+                    if unknown:
+                        _log.warning("%s/%s: not known: %s", kind, name, ", ".join(unknown))
     except FileNotFoundError:
         return  # a tree of before that kind was invented
