@@ -14,7 +14,19 @@ SYSTEMD_RUNS = Path("/run/systemd/system").is_dir()
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["status"], ["check"], ["pki"], ["pki", "init"], ["pki", "renew"]]
+    "command",
+    [
+        [],
+        ["status"],
+        ["check"],
+        ["net"],
+        ["net", "show"],
+        ["net", "plan"],
+        ["net", "restore"],
+        ["pki"],
+        ["pki", "init"],
+        ["pki", "renew"],
+    ],
 )
 def test_every_command_explains_itself(tool: Tool, command: list[str]) -> None:
     done = tool(*command, "--help")
