@@ -4,10 +4,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import UNSET
-
 from supervdsm.network.plan.state import Address, Ipv6, Route
-from vdsm_contract.types import DeviceQos, QosClass, QosCurve
+from supervdsm.network.qos import as_kernel_has_it
+from vdsm_contract.types import DeviceQos
 
 LEARNED: Final = frozenset({9, 16})
 """RTPROT_RA and RTPROT_DHCP: routes of the kernel's and of a client's own."""
@@ -59,11 +58,8 @@ def other_options(found: Mapping[str, str] | None, wanted: Mapping[str, str]) ->
 
 
 def same_qos(found: tuple[DeviceQos, ...] | None, wanted: tuple[DeviceQos, ...]) -> bool:
-    """Compare classes. The kernel computes with rates in a form of its own, and rounds."""
-    by_vlan = {one.vlan: one.hostQos.out for one in found or ()}
-    return by_vlan.keys() == {one.vlan for one in wanted} and all(
-        _same_class(by_vlan[one.vlan], one.hostQos.out) for one in wanted
-    )
+    """Compare traffic shaping with what the kernel makes of it."""
+    return (found or ()) == as_kernel_has_it(wanted)
 
 
 def _number(value: str) -> int | str:
@@ -71,24 +67,3 @@ def _number(value: str) -> int | str:
         return int(value, 0)
     except ValueError:
         return value.lower()
-
-
-def _same_class(found: QosClass, wanted: QosClass) -> bool:
-    pairs = ((found.ls, wanted.ls), (found.ul, wanted.ul), (found.rt, wanted.rt))
-    return all(
-        one is other
-        if one is UNSET or other is UNSET
-        else isinstance(one, QosCurve) and isinstance(other, QosCurve) and _same_curve(one, other)
-        for one, other in pairs
-    )
-
-
-def _same_curve(found: QosCurve, wanted: QosCurve) -> bool:
-    # Without a first segment its rate means nothing.
-    first = wanted.d == 0 or _close(found.m1, wanted.m1)
-    return first and _close(found.m2, wanted.m2) and _close(found.d, wanted.d)
-
-
-def _close(found: int, wanted: int) -> bool:
-    # 8: rates are in whole bytes. A thousandth: sm2m() and dx2d() of net/sched/sch_hfsc.c.
-    return abs(found - wanted) <= 8 + wanted // 1000

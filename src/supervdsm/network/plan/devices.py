@@ -19,6 +19,8 @@ from supervdsm.network.plan.state import Device, Kind, State
 
 ALL_KINDS: Final[frozenset[Kind]] = frozenset({"nic", "bond", "bridge", "vlan", "other"})
 BELOW_BRIDGES: Final[frozenset[Kind]] = ALL_KINDS - {"bridge"}
+_NEED_MIIMON: Final = ("updelay", "downdelay", "peer_notif_delay")
+"""A bond without link monitoring has them as 0, and lets nobody say so."""
 _IPV6_MIN_MTU: Final = 1280
 """Below it the kernel has no IPv6 on a device."""
 
@@ -78,7 +80,7 @@ def bonds(forecast: Forecast, target: State) -> None:
     wanted = [device for device in target.devices.values() if device.kind == "bond"]
     for bond in wanted:
         if bond.name not in forecast.devices:
-            forecast.do(op.CreateDevice(_bare(bond)))
+            forecast.do(op.CreateDevice(replace(_bare(bond), options=_settable(bond))))
     taken: dict[str, str] = {
         name: device.master
         for name, device in target.devices.items()
@@ -101,7 +103,7 @@ def bonds(forecast: Forecast, target: State) -> None:
 def _set_bond_options(forecast: Forecast, bond: Device) -> dict[str, str]:
     """Set a bond's options; return the ports that had to leave it for that."""
     name = bond.name
-    changes = bonding.changes(forecast.devices[name].options or {}, bond.options or {})
+    changes = bonding.changes(forecast.devices[name].options or {}, _settable(bond))
     if not changes:
         return {}
     released = {}
@@ -113,6 +115,21 @@ def _set_bond_options(forecast: Forecast, bond: Device) -> dict[str, str]:
         forecast.do(op.SetUp(name, up=False))
     forecast.do(op.SetOptions(name, "bond", changes))
     return released
+
+
+def _settable(bond: Device) -> dict[str, str]:
+    """Return the options that the kernel takes: one that was read may be without effect in the
+    bond's mode, and is then refused.
+    """
+    found = bond.options or {}
+    mode = found.get("mode", bonding.DEFAULT_MODE)
+    monitored = found.get("miimon", bonding.default("miimon", mode)) != "0"
+    left_out = () if monitored else _NEED_MIIMON
+    return {
+        name: found[name]
+        for name, option in bonding.OPTIONS.items()
+        if name in found and mode in option.modes and name not in left_out
+    }
 
 
 def raise_mtus(forecast: Forecast, target: State, kinds: frozenset[Kind] = ALL_KINDS) -> None:
@@ -138,8 +155,7 @@ def bridges(forecast: Forecast, target: State) -> None:
         if device.kind != "bridge":
             continue
         if device.name not in forecast.devices:
-            # Without an MTU: given here, the bridge would forget it with its first port.
-            forecast.do(op.CreateDevice(replace(_bare(device), mtu=None)))
+            forecast.do(op.CreateDevice(_bare(device)))
         elif device.options:
             options = other_options(forecast.devices[device.name].options, device.options)
             if options:

@@ -140,7 +140,10 @@ class Forecast:
             qos=(),
         )
         self._made.add(device.name)
-        self._own_mtu.discard(device.name)
+        if device.kind == "bridge" and device.mtu not in {None, _ETHERNET_MTU}:
+            self._own_mtu.add(device.name)
+        else:
+            self._own_mtu.discard(device.name)
         self._file(made)
         if device.master:
             self._set_master(device.name, device.master)

@@ -57,17 +57,14 @@ def _stop_clients(current: State, target: State, disturbed: set[str]) -> list[op
         op.StopDhcp(name)
         for name in sorted(current.dhcp)
         if name in target.absent
-        or (name in target.devices and _restarts(name, current, target, disturbed))
+        or (name in target.devices and (name not in target.dhcp or name in disturbed))
     ]
 
 
 def _start_clients(current: State, target: State, disturbed: set[str]) -> list[op.Operation]:
+    """One that runs and shall do something else is told so, and keeps its addresses meanwhile."""
     return [
-        op.StartDhcp(name, target.dhcp[name])
-        for name in sorted(target.dhcp)
-        if name in target.devices and _restarts(name, current, target, disturbed)
+        op.StartDhcp(name, client)
+        for name, client in sorted(target.dhcp.items())
+        if name in target.devices and (name in disturbed or current.dhcp.get(name) != client)
     ]
-
-
-def _restarts(name: str, current: State, target: State, disturbed: set[str]) -> bool:
-    return name in disturbed or current.dhcp.get(name) != target.dhcp.get(name)

@@ -18,7 +18,6 @@ from supervdsm.network.plan.state import MAIN_TABLE, Address, Dhcp, Ipv6, Route,
 IPV6_OFF: Final = Ipv6(disabled=True, accept_ra=0, autoconf=False)
 _EVEN_IF_FORWARDING: Final = 2
 """accept_ra: a host whose networks are routed for guests is a host all the same."""
-_IPV6_METRIC: Final = 1024
 _NO_GATEWAY: Final = "::"
 """What the engine sends for `ipv6gateway` when there is none."""
 
@@ -85,15 +84,7 @@ def _routes(network: Network) -> frozenset[Route]:
     if gateway6 and gateway6 != _NO_GATEWAY and network.ipv6addr and network.defaultRoute:
         address = ip_address(gateway6.partition("%")[0])
         onlink = not address.is_link_local and address not in ip_interface(network.ipv6addr).network
-        found.add(
-            Route(
-                device=iface,
-                destination="::/0",
-                gateway=str(address),
-                metric=_IPV6_METRIC,
-                onlink=onlink,
-            )
-        )
+        found.add(Route(device=iface, destination="::/0", gateway=str(address), onlink=onlink))
     return frozenset(found)
 
 
