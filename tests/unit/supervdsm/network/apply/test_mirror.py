@@ -2,7 +2,6 @@
 """Where the other end of a veth leads to."""
 
 import pytest
-from msgspec.structs import replace
 
 from supervdsm.network.apply.mirror import leads_back
 from supervdsm.network.kernel.model import Link
@@ -17,7 +16,7 @@ BRIDGE = device(9, "net", "bridge", 0, 0)
 
 
 def port(link: Link, master: int) -> Link:
-    return replace(link, master=master)
+    return device(link.index, link.name, link.kind, master, link.lower)
 
 
 @pytest.mark.parametrize(
