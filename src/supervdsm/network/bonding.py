@@ -210,6 +210,18 @@ def parse(text: str) -> dict[str, str]:
     return {"mode": mode} | _consistent(given, mode)
 
 
+def parse_usable(text: str) -> tuple[dict[str, str], list[str]]:
+    """Return the values of what `parse` would take of a text, and the names of the rest."""
+    words = text.split()
+    refused: list[str] = []
+    while True:
+        try:
+            return parse(" ".join(words)), refused
+        except BadOption as error:
+            refused.append(error.option)
+            words = [word for word in words if not _is_of(word, error.option)]
+
+
 def render(values: Mapping[str, str]) -> str:
     """Return the text of options: the mode first, then by name. Inverse of `parse`."""
     names = sorted(values, key=lambda name: (name != "mode", name))
@@ -267,6 +279,11 @@ def needs_no_ports(names: Collection[str]) -> bool:
 def mode_name(mode: str) -> str:
     """Return the kernel's name of a mode's number."""
     return next(name for name, number in MODES.items() if str(number) == mode)
+
+
+def _is_of(word: str, option: str) -> bool:
+    name = word.partition("=")[0]
+    return option in {word, name, ALIASES.get(name, name)}
 
 
 def _parsed(option: Option, raw: str) -> str:

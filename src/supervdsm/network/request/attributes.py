@@ -10,7 +10,6 @@ No I/O.
 import msgspec
 
 from supervdsm.network import bonding
-from supervdsm.network.bonding import BadOption
 from supervdsm.network.config import Bond, Device, Network
 from supervdsm.network.request import canonicalize
 from supervdsm.network.request.fields import Fields
@@ -55,9 +54,9 @@ def bond_of(name: str, raw: object) -> tuple[Bond, tuple[str, ...]]:
     fields = Fields(raw, "bonds", name)
     fields.drop("remove")
     found = canonicalize.bond(name, fields)
-    options, refused = _options(found.options)
+    values, refused = bonding.parse_usable(found.options)
     unknown = (*fields.unknown(), *(f"options.{option}" for option in refused))
-    return msgspec.structs.replace(found, options=options), unknown
+    return msgspec.structs.replace(found, options=bonding.render(values)), unknown
 
 
 def device_of(name: str, raw: object) -> tuple[Device, tuple[str, ...]]:
@@ -81,21 +80,3 @@ def _attributes(value: Network | Bond) -> dict[str, object]:
         for key, one in plain.items()
         if key != "name" and one is not None
     }
-
-
-def _options(text: str) -> tuple[str, list[str]]:
-    """Return the canonical text of the options that are of use, and the names of the others."""
-    words = text.split()
-    refused: list[str] = []
-    while True:
-        try:
-            return bonding.render(bonding.parse(" ".join(words))), refused
-        except BadOption as error:
-            kept = [word for word in words if not _is_of(word, error.option)]
-            refused.append(error.option)
-            words = kept if len(kept) < len(words) else []
-
-
-def _is_of(word: str, option: str) -> bool:
-    name = word.partition("=")[0]
-    return option in {word, name, bonding.ALIASES.get(name, name)}

@@ -15,6 +15,8 @@ from supervdsm.network.request.refusal import Code, listed, path, quoted, refusa
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 _FALSE: Final = frozenset({"false", "no", "off", "0"})
 _NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+_MAX_NUMBER: Final = 2**63 - 1
+"""JSON has no limit. Nothing here needs more, and Python does not print any more at its will."""
 
 
 class Fields:
@@ -58,10 +60,9 @@ class Fields:
         value = self._take(key)
         if value is None:
             return None
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            return int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
+        number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+        if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MAX_NUMBER:
+            return number
         raise self._refused(code, key, "must be a number that is not negative", value)
 
     def text(self, key: str, code: Code = Code.BAD_PARAMS) -> str | None:

@@ -48,7 +48,7 @@ def quoted(value: object) -> str:
     """Return a caller's value as an error repeats it: scalars in short, of others only the type."""
     match value:
         case str():
-            return ascii(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!a}…"
+            return ascii(value) if len(value) <= _SHOWN else f"{value[:_SHOWN]!a}..."
         case None:
             return "null"
         case bool():
