@@ -29,14 +29,17 @@ class Option:
     name: str
     attribute: int
     type: Type
+    time: bool = False
+    """The kernel keeps it as a number of its clock's ticks: what is read may be one less than what
+    was set (12501 becomes 12500 where it ticks 250 times a second)."""
 
 
 # In the order in which the kernel takes them from one netlink message.
 _TABLE: Final = (
-    Option("forward_delay", 1, Type.U32),
-    Option("hello_time", 2, Type.U32),
-    Option("max_age", 3, Type.U32),
-    Option("ageing_time", 4, Type.U32),
+    Option("forward_delay", 1, Type.U32, time=True),
+    Option("hello_time", 2, Type.U32, time=True),
+    Option("max_age", 3, Type.U32, time=True),
+    Option("ageing_time", 4, Type.U32, time=True),
     Option("stp_state", 5, Type.U32),
     Option("priority", 6, Type.U16),
     Option("vlan_filtering", 7, Type.U8),
@@ -54,12 +57,12 @@ _TABLE: Final = (
     Option("hash_max", 27, Type.U32),
     Option("multicast_last_member_count", 28, Type.U32),
     Option("multicast_startup_query_count", 29, Type.U32),
-    Option("multicast_last_member_interval", 30, Type.U64),
-    Option("multicast_membership_interval", 31, Type.U64),
-    Option("multicast_querier_interval", 32, Type.U64),
-    Option("multicast_query_interval", 33, Type.U64),
-    Option("multicast_query_response_interval", 34, Type.U64),
-    Option("multicast_startup_query_interval", 35, Type.U64),
+    Option("multicast_last_member_interval", 30, Type.U64, time=True),
+    Option("multicast_membership_interval", 31, Type.U64, time=True),
+    Option("multicast_querier_interval", 32, Type.U64, time=True),
+    Option("multicast_query_interval", 33, Type.U64, time=True),
+    Option("multicast_query_response_interval", 34, Type.U64, time=True),
+    Option("multicast_startup_query_interval", 35, Type.U64, time=True),
     Option("multicast_stats_enabled", 42, Type.U8),
     Option("multicast_igmp_version", 43, Type.U8),
     Option("multicast_mld_version", 44, Type.U8),

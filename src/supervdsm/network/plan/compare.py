@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from supervdsm.network import bridging
 from supervdsm.network.plan.state import Address, Ipv6, Route
 from supervdsm.network.qos import as_kernel_has_it
 from vdsm_contract.types import DeviceQos
@@ -53,13 +54,21 @@ def other_options(found: Mapping[str, str] | None, wanted: Mapping[str, str]) ->
     return {
         name: value
         for name, value in wanted.items()
-        if name != "flush" and (name not in known or _number(known[name]) != _number(value))
+        if name != "flush" and (name not in known or _differ(name, known[name], value))
     }
 
 
 def same_qos(found: tuple[DeviceQos, ...] | None, wanted: tuple[DeviceQos, ...]) -> bool:
     """Compare traffic shaping with what the kernel makes of it."""
     return (found or ()) == as_kernel_has_it(wanted)
+
+
+def _differ(name: str, found: str, wanted: str) -> bool:
+    is_, shall = _number(found), _number(wanted)
+    option = bridging.OPTIONS.get(name)
+    if option is not None and option.time and isinstance(is_, int) and isinstance(shall, int):
+        return not shall - 1 <= is_ <= shall
+    return is_ != shall
 
 
 def _number(value: str) -> int | str:
