@@ -9,6 +9,7 @@ for the administrator's will (systemd-resolved.service(8), "/etc/resolv.conf"), 
 under a name that says so. When the servers are again those that the link leads to, it comes back.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -141,8 +142,10 @@ def _plain_file(host_root: Path) -> Path | None:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return None
             found = Path(f"/proc/self/fd/{fd}").readlink()
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return None
+        raise
     return Path("/") / found.relative_to(host_root.resolve())
 
 

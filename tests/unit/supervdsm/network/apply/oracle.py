@@ -15,12 +15,12 @@ def meaning(data: bytes) -> dict[str, Any]:
     header = plain.pop("header")
     assert header["length"] == len(data)
     attributes = plain.pop("attrs")
-    found: dict[str, Any] = plain | {
+    told: dict[str, Any] = plain | {
         "message": header["type"],
         "nlm_flags": header["flags"] & ~NLM_F_ACK,
         "attrs": _tree(attributes),
     }
-    return found
+    return told
 
 
 def _tree(value: Any) -> Any:
