@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Text of others in our log."""
 
+import textwrap
+import traceback
+
 import msgspec
 
 
@@ -8,3 +11,13 @@ def quote(text: str, limit: int) -> str:
     """Return `text` as a JSON string of ASCII in one line, cut to `limit` characters."""
     printable = text[:limit].encode("ascii", "backslashreplace").decode()
     return msgspec.json.encode(printable).decode()
+
+
+def told(error: BaseException) -> str:
+    """Return the traceback of `error`.
+
+    Its lines begin with "| ", so that none of them, whatever the error quotes, looks like another
+    line of the log.
+    """
+    text = "".join(traceback.format_exception(error))
+    return textwrap.indent(text, "| ", lambda _line: True).rstrip()

@@ -7,13 +7,11 @@ a line.
 """
 
 import logging
-import textwrap
-import traceback
 from typing import Any, Final
 
 import msgspec
 
-from supervdsm.common.text import quote
+from supervdsm.common.text import quote, told
 from supervdsm.server.peer import PROBE, Peer
 from supervdsm.server.table import Entry
 from vdsm_contract.errors import ContractError
@@ -54,13 +52,9 @@ def refused(name: str, error: ContractError) -> None:
     _log.warning("refused %s: %s", name, quote(f"{type(error).__name__}: {error}", _MAX_ARGUMENTS))
 
 
-def unexpected(identifier: str, entry: Entry, error: BaseException) -> None:
-    """Write the traceback of a failure that nobody declared, under the id that the caller got.
-
-    Its lines begin with "| ", so that none of them, whatever the error quotes, looks like another.
-    """
-    text = textwrap.indent("".join(traceback.format_exception(error)), "| ", lambda _line: True)
-    _log.critical("unexpected %s in %s\n%s", identifier, entry.verb.method, text.rstrip())
+def unexpected(identifier: str, where: str, error: BaseException) -> None:
+    """Write the traceback of a failure that nobody declared, under the id that the caller got."""
+    _log.critical("unexpected %s in %s\n%s", identifier, where, told(error))
 
 
 def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:

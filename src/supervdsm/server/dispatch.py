@@ -78,7 +78,7 @@ class Dispatcher:
 
     def _unexpected(self, entry: Entry, defect: BaseException) -> Unexpected:
         identifier = uuid.uuid4().hex
-        audit.unexpected(identifier, entry, defect)
+        audit.unexpected(identifier, entry.verb.method, defect)
         self.fail(identifier)
         return Unexpected(id=identifier)
 

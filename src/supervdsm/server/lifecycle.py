@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """From READY to the end: the main thread watches, and ends the process in one way only.
 
+What must be in order before anybody is served (a network change that was cut off) is done first.
 READY=1 is sent once a call went through. WATCHDOG=1 is sent only after a probe took the whole way
 of a call (listening thread, session thread, dispatch): a process that only looks alive is killed by
 systemd. SIGTERM drains and ends with 0; an Unexpected, or a dead listening thread, drains and
@@ -14,10 +15,13 @@ import signal
 import sys
 import threading
 import time
+import uuid
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import FrameType
 from typing import Final
 
+from supervdsm.server import audit
 from supervdsm.server.listen import Listener
 from vdsm_contract import systemd
 from vdsm_contract.interfaces import Service
@@ -46,10 +50,15 @@ class Lifecycle:
         self._status = 1
         os.eventfd_write(self._wake, 1)
 
-    def run(self, listener: Listener) -> int:
-        """Serve until asked to end; return the exit status."""
+    def run(self, listener: Listener, first: Sequence[Callable[[], None]] = ()) -> int:
+        """Do what comes `first`, then serve until asked to end; return the exit status.
+
+        Nobody is served before `first` is done: calls wait in the socket. What fails in it is
+        logged and does not keep us from serving.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        _do(first)
         stop_reaper = threading.Event()
         reaper = threading.Thread(
             target=listener.dispatcher.calls.reap_forever,
@@ -100,6 +109,15 @@ class Lifecycle:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number
         os.eventfd_write(self._wake, 1)
+
+
+def _do(first: Sequence[Callable[[], None]]) -> None:
+    for action in first:
+        try:
+            action()
+        except Exception as defect:
+            # One that is never ready could not even say so by its verbs.
+            audit.unexpected(uuid.uuid4().hex, "what comes first", defect)
 
 
 def _probe(listener: Listener, *, timeout: float) -> bool:

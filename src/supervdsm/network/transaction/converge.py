@@ -26,8 +26,12 @@ class Kernel:
     """How the network is read, and how it is changed."""
 
     read: Callable[[], State]
+    """Raises NetlinkFailed, and ServiceFailed when it cannot be known which DHCP clients run."""
     apply: Callable[[Sequence[Operation]], None]
     """Raises OperationFailed."""
+    read_anyway: Callable[[], State]
+    """The same, but for DHCP clients of which nothing can be known: the way back has to do without
+    them rather than not be gone. Raises NetlinkFailed."""
 
 
 class NotReached(Exception):
@@ -81,7 +85,7 @@ def bring_back(kernel: Kernel, target: State) -> int:
     done = 0
     failure: OperationFailed | None = None
     for _ in range(ROUNDS):
-        current = kernel.read()
+        current = kernel.read_anyway()
         operations = planner.plan(current, target)
         if not operations:
             lost = sorted(unreachable(current, target))
@@ -90,7 +94,7 @@ def bring_back(kernel: Kernel, target: State) -> int:
             return done
         failure = _apply_all(kernel, operations)
         done += len(operations)
-    left = planner.plan(kernel.read(), target)
+    left = planner.plan(kernel.read_anyway(), target)
     if left:
         raise NotReached(left, (), str(failure) if failure else _reason(left))
     return done

@@ -14,7 +14,7 @@ def test_a_traceback_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ValueError("of vdsm's: x\nCRITICAL forged\r\x85INFO forged")
     except ValueError as error:
-        audit.unexpected("0123", entry, error)
+        audit.unexpected("0123", entry.verb.method, error)
     [record] = caplog.records
     assert "ValueError: of vdsm's: x" in caplog.text
     assert "test_audit.py" in caplog.text
