@@ -19,7 +19,7 @@ FAKE_NICS = "veth_*,nic*"
 _CALL = """
 import sys, msgspec
 from pathlib import Path
-from supervdsm.network import NetworkRoom
+from supervdsm.network.room import NetworkRoom
 room = NetworkRoom(host_root=Path(sys.argv[2]), state_dir=Path(sys.argv[3]))
 sys.stdout.buffer.write(msgspec.json.encode(getattr(room, sys.argv[1])()))
 """

@@ -186,7 +186,7 @@ _THREADS = """
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from supervdsm.network import NetworkRoom
+from supervdsm.network.room import NetworkRoom
 room = NetworkRoom(host_root=Path("/"), state_dir=Path("/nonexistent"))
 room.network_caps()
 before = len(os.listdir("/proc/self/fd"))
@@ -205,7 +205,7 @@ def test_calls_from_many_threads_leave_no_file_descriptor(host: Namespace) -> No
 _CHURN = """
 import subprocess, sys
 from pathlib import Path
-from supervdsm.network import NetworkRoom
+from supervdsm.network.room import NetworkRoom
 room = NetworkRoom(host_root=Path("/"), state_dir=Path("/nonexistent"))
 lines = []
 for i in range(60):
@@ -235,7 +235,7 @@ def test_devices_that_come_and_go_harm_nobody(host: Namespace) -> None:
 _NO_SOCKET = """
 import resource
 from pathlib import Path
-from supervdsm.network import NetworkRoom
+from supervdsm.network.room import NetworkRoom
 from vdsm_contract.errors import NetlinkFailed
 room = NetworkRoom(host_root=Path("/"), state_dir=Path("/nonexistent"))
 room.network_caps()
