@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from supervdsm.network.kernel import snapshot
+from supervdsm.network.kernel.cache import Cache
 from supervdsm.network.kernel.devices import NicPatterns
-from supervdsm.network.report import networks, resolver
+from supervdsm.network.kernel.sysfs import ClassNet
+from supervdsm.network.report import resolver
 from supervdsm.network.report.caps import capabilities
 from supervdsm.network.report.stats import statistics
+from supervdsm.network.transaction.store import Store
 from vdsm_contract import interfaces, paths
 from vdsm_contract.types import NetworkCapabilities, NetworkStatistics
 
@@ -34,23 +37,24 @@ class NetworkRoom(interfaces.Network):
         state_dir: Path = paths.STATE_DIR,
         patterns: NicPatterns | None = None,
     ) -> None:
-        self._sysfs = sysfs
+        self._files = ClassNet(sysfs)
         self._proc = proc
         self._host_root = host_root
-        self._state_dir = state_dir
+        self._store = Store(state_dir)
         self._patterns = patterns or patterns_from_environment()
+        self._cache = Cache()
 
     def network_caps(self) -> NetworkCapabilities:
         return capabilities(
-            snapshot.take(self._sysfs, self._patterns),
-            networks.running(self._state_dir),
+            snapshot.take(self._cache, self._files, self._patterns),
+            self._store.running().networks.values(),
             nameservers=resolver.nameservers(self._host_root),
             supports_ipv6=(self._proc / "sys/net/ipv6").is_dir(),
             patterns=self._patterns,
         )
 
     def network_stats(self) -> NetworkStatistics:
-        counters = snapshot.take_counters(self._sysfs, self._patterns)
+        counters = snapshot.take_counters(self._cache, self._files, self._patterns)
         return statistics(counters, self._patterns, time.time())
 
 

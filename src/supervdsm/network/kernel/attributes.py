@@ -15,7 +15,7 @@ Buffer: TypeAlias = bytes | memoryview
 
 HEADER: Final = struct.Struct("=HH")
 """Length with this header, and type."""
-_TYPE_MASK: Final = 0x3FFF
+TYPE_MASK: Final = 0x3FFF
 """Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
 _NESTED: Final = 0x8000
 _IPV4_BYTES: Final = 4
@@ -37,7 +37,7 @@ def select(data: Buffer, offset: int, wanted: Container[int]) -> dict[int, memor
         after = offset + length
         if length < 4 or after > end:
             break
-        kind &= _TYPE_MASK
+        kind &= TYPE_MASK
         if kind in wanted:
             found[kind] = view[offset + 4 : after]
         offset = (after + 3) & ~3
@@ -51,7 +51,7 @@ def walk(data: Buffer, offset: int = 0) -> Iterator[tuple[int, memoryview]]:
         length, kind = HEADER.unpack_from(view, offset)
         if length < HEADER.size or offset + length > len(view):
             return
-        yield kind & _TYPE_MASK, view[offset + HEADER.size : offset + length]
+        yield kind & TYPE_MASK, view[offset + HEADER.size : offset + length]
         offset += aligned(length)
 
 
@@ -133,11 +133,6 @@ def address(value: Buffer) -> str:
     text = socket.inet_ntop(socket.AF_INET6, value)
     # The C library writes dots into addresses with an IPv4 address in them.
     return str(ipaddress.IPv6Address(bytes(value))) if "." in text else text
-
-
-def colons(value: Buffer) -> str:
-    """Unpack a hardware address."""
-    return bytes(value).hex(":")
 
 
 _LITTLE: Final = struct.pack("=H", 1) == b"\1\0"

@@ -5,76 +5,81 @@ Source: IFLA_BR_* in <linux/if_link.h>, net/bridge/br_netlink.c and br_sysfs_br.
 value is that of the file with its name in sysfs' directory `bridge`. No I/O.
 """
 
-import struct
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from supervdsm.network import bridging
-from supervdsm.network.kernel import attributes
+from supervdsm.network.kernel.shapes import Number, Raw, Value, Values
 
 _NO_LINK_LOCAL_LEARN: Final = 0x1
 """BR_BOOLOPT_NO_LL_LEARN in struct br_boolopt_multi."""
 
+_STATE: Final[Mapping[str, int]] = {
+    "root_id": 10,
+    "bridge_id": 11,
+    "root_port": 12,
+    "root_path_cost": 13,
+    "topology_change": 14,
+    "topology_change_detected": 15,
+    "hello_timer": 16,
+    "tcn_timer": 17,
+    "topology_change_timer": 18,
+    "gc_timer": 19,
+}
+_BOOLEAN_OPTIONS: Final = 46
+"""IFLA_BR_MULTI_BOOLOPT: struct br_boolopt_multi, one bit for each option."""
 
-def _decimal(value: memoryview) -> str:
-    return str(attributes.number(value))
+
+def _mask(value: int) -> str:
+    return f"{value:#x}"
 
 
-def _mask(value: memoryview) -> str:
-    return f"{attributes.number(value):#x}"
-
-
-def _protocol(value: memoryview) -> str:
+def _protocol(value: bytes) -> str:
     return f"0x{value.hex()}"
 
 
-def _bridge_id(value: memoryview) -> str:
+def _bridge_id(value: bytes) -> str:
     return f"{value[:2].hex()}.{value[2:].hex()}"
 
 
-def _hwaddr(value: memoryview) -> str:
+def _hwaddr(value: bytes) -> str:
     return value.hex(":")
 
 
-def _no_link_local_learn(value: memoryview) -> str:
-    (bits,) = struct.unpack_from("=I", value)
-    return str(int(bool(bits & _NO_LINK_LOCAL_LEARN)))
+def _no_link_local_learn(value: bytes) -> str:
+    return str(value[0] & _NO_LINK_LOCAL_LEARN)
 
 
-_TEXTS: Final[Mapping[str, Callable[[memoryview], str]]] = {
-    "group_fwd_mask": _mask,
+_BYTES: Final[Mapping[str, Callable[[bytes], str]]] = {
     "vlan_protocol": _protocol,
     "group_addr": _hwaddr,
+    "root_id": _bridge_id,
+    "bridge_id": _bridge_id,
+    "no_linklocal_learn": _no_link_local_learn,
 }
-"""Of the options that are no plain numbers."""
+_TEXTS: Final[Mapping[str, Callable[[Any], str]]] = {
+    **dict.fromkeys((*bridging.OPTIONS, *_STATE), str),
+    "group_fwd_mask": _mask,
+    **_BYTES,
+}
 
-_FILES: Final[Mapping[int, tuple[str, Callable[[memoryview], str]]]] = {
-    option.attribute: (option.name, _TEXTS.get(option.name, _decimal))
-    for option in bridging.OPTIONS.values()
-} | {
-    10: ("root_id", _bridge_id),
-    11: ("bridge_id", _bridge_id),
-    12: ("root_port", _decimal),
-    13: ("root_path_cost", _decimal),
-    14: ("topology_change", _decimal),
-    15: ("topology_change_detected", _decimal),
-    16: ("hello_timer", _decimal),
-    17: ("tcn_timer", _decimal),
-    18: ("topology_change_timer", _decimal),
-    19: ("gc_timer", _decimal),
-    46: ("no_linklocal_learn", _no_link_local_learn),
+WANTED: Final[Mapping[int, Value]] = {
+    attribute: (Raw if name in _BYTES else Number)(name)
+    for name, attribute in (
+        *((option.name, option.attribute) for option in bridging.OPTIONS.values()),
+        *_STATE.items(),
+        ("no_linklocal_learn", _BOOLEAN_OPTIONS),
+    )
 }
+"""The attributes in IFLA_INFO_DATA of a bridge."""
 
 _SETTABLE: Final = frozenset({*bridging.OPTIONS, "no_linklocal_learn"} - {"hash_elasticity"})
 """What one can choose. The rest is the bridge's state, and hash_elasticity is ignored."""
 
 
-def decode(data: memoryview) -> dict[str, str]:
-    """Decode IFLA_INFO_DATA of a bridge."""
-    found = {}
-    for kind, value in attributes.select(data, 0, _FILES).items():
-        name, text = _FILES[kind]
-        found[name] = text(value)
+def options(values: Values) -> dict[str, str]:
+    """Return a bridge's options and state."""
+    found = {name: text(values[name]) for name, text in _TEXTS.items() if name in values}
     if "vlan_protocol" not in found:
         # A kernel without VLAN filtering tells its state all the same, and has no file for it.
         found.pop("vlan_filtering", None)

@@ -6,28 +6,24 @@ device.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+import msgspec
 
 from vdsm_contract.types import DeviceQos
 
 IFF_UP: Final = 0x1
 IFF_RUNNING: Final = 0x40
 
-MAIN_TABLE: Final = 254
-"""The routing table `main`."""
 
-
-@dataclass(frozen=True, slots=True)
-class BondPort:
+class BondPort(msgspec.Struct, frozen=True, gc=False):
     """What a device's bond says of it. `aggregator` is None unless the bond is 802.3ad."""
 
     permhwaddr: str
     aggregator: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(msgspec.Struct, frozen=True, gc=False):
     """Counters since the device was made: bytes, errors, packets."""
 
     rx: int = 0
@@ -60,8 +56,7 @@ class Ipv6Settings(NamedTuple):
         return self.accept_ra > 1 or (self.accept_ra == 1 and not self.forwarding)
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A network device. `kind` is rtnetlink's (bridge, bond, vlan …), empty when it has none."""
 
     index: int
@@ -76,16 +71,13 @@ class Link:
     lower: int = 0
     """The device below it; 0 also when that is in another network namespace."""
     vlanid: int = 0
-    stp: bool = False
-    ipv6autoconf: bool = False
     qdisc: str = ""
     port: BondPort | None = None
     ipv6: Ipv6Settings | None = None
     """None when the kernel has no IPv6 on it."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = {}
     """Of a bond or bridge: options and state by the names of sysfs' files, as numbers and
     addresses. A bond's `primary` and `active_slave` are indexes of devices, or empty."""
-    counters: Counters = field(default_factory=Counters)
 
     @property
     def up(self) -> bool:
@@ -93,8 +85,7 @@ class Link:
         return bool(self.flags & IFF_UP and self.flags & IFF_RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, gc=False):
     """An IP address of the device `index`."""
 
     index: int
@@ -117,19 +108,7 @@ class Address:
         return f"{self.address}/{self.prefixlen}"
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultRoute:
-    """A default route through the device `index`; `gateway` is empty when it is on the link."""
-
-    index: int
-    version: int
-    table: int
-    gateway: str
-    metric: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, gc=False):
     """A next hop of a unicast route through the device `index`. `gateway` is empty when the
     destination is on the link; `protocol` is RTPROT_*.
     """
@@ -149,8 +128,7 @@ class Route:
     """It is the only next hop, and these fields say all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, gc=False):
     """A routing rule that leads to a table; `source` and `destination` are empty or in CIDR
     notation.
     """
@@ -163,18 +141,15 @@ class Rule:
     iif: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The host's network at one moment. The maps have device indexes as keys."""
 
     links: tuple[Link, ...] = ()
     addresses: tuple[Address, ...] = ()
-    routes: tuple[DefaultRoute, ...] = ()
-    speeds: Mapping[int, int] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    """The default routes."""
+    speeds: Mapping[int, int] = {}
     """Mbit/s of NICs and bond ports that are up and know it."""
-    duplex: Mapping[int, str] = field(default_factory=dict)
-    bridge_options: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    """Every readable file of sysfs' directory `bridge`."""
-    bond_options: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    """Every readable file of sysfs' directory `bonding`, as the kernel writes it."""
-    qos: Mapping[int, tuple[DeviceQos, ...]] = field(default_factory=dict)
+    duplex: Mapping[int, str] = {}
+    counters: Mapping[int, Counters] = {}
+    qos: Mapping[int, tuple[DeviceQos, ...]] = {}

@@ -6,17 +6,16 @@ makes by itself or from router advertisements, and of bonds and bridges what can
 is also what `plan.state.Route` cannot say: routes with several next hops, tunnels, metrics' kin.
 """
 
-import errno
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from supervdsm.network import bonding
-from supervdsm.network.kernel import addresses, bridges, classes, links, model, routes
+from supervdsm.network.kernel import bridges, model, netlink
 from supervdsm.network.kernel.devices import NicPatterns, Role, role
 from supervdsm.network.kernel.model import IFF_UP, Ipv6Settings, Link
-from supervdsm.network.kernel.socket import KernelError, NetlinkSocket
+from supervdsm.network.kernel.netlink import Netlink
 from supervdsm.network.plan.state import (
     MAIN_TABLE,
     RULE_PRIORITY,
@@ -31,15 +30,11 @@ from supervdsm.network.plan.state import (
     source_table,
 )
 from supervdsm.network.qos import device_qos
-from vdsm_contract.errors import NetlinkFailed
 from vdsm_contract.types import DeviceQos
 
 _log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
 _DUMPS: Final = 5
-_KERNELS_PROTOCOLS: Final = frozenset({routes.RTPROT_KERNEL, routes.RTPROT_RA})
 _IPV6_METRIC: Final = 1024
 """What the kernel takes for an IPv6 route that is added without a metric."""
 _ACTIVE_SLAVE: Final = "active_slave"
@@ -72,13 +67,11 @@ class Reader:
 
     def read(self) -> State:
         """Read everything. Raises NetlinkFailed."""
-        try:
-            with NetlinkSocket() as socket:
-                dump = _consistent(socket)
-                shaping = {link.name: _shaping(socket, link) for link in dump.links.values()}
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise NetlinkFailed(errno=error.errno or 0, reason=reason) from error
+        with netlink.connected() as kernel:
+            dump = _consistent(kernel)
+            shaping = {
+                link.name: device_qos(kernel.hfsc_classes(link)) for link in dump.links.values()
+            }
         owned = defaultdict(list)
         for address in dump.addresses:
             if not _made_by_kernel(address):
@@ -149,45 +142,15 @@ class _Dump:
         return indexes <= self.links.keys()
 
 
-def _consistent(socket: NetlinkSocket) -> _Dump:
+def _consistent(kernel: Netlink) -> _Dump:
     """Dump until the parts fit each other: devices may come and go between them."""
     for attempt in range(1, _DUMPS + 1):
-        dump = _Dump(
-            map(links.decode, socket.dump(links.RTM_GETLINK, links.ALL, links.WITHOUT_COUNTERS)),
-            _present(addresses.decode, socket.dump(addresses.RTM_GETADDR, addresses.ALL)),
-            _all_routes(socket.dump(routes.RTM_GETROUTE, routes.UNICAST)),
-            _present(routes.decode_rule, socket.dump(routes.RTM_GETRULE, routes.ALL_RULES)),
-        )
+        dump = _Dump(kernel.links(), kernel.addresses(), kernel.routes(), kernel.rules())
         if dump.complete or attempt == _DUMPS:
             break
     if not dump.complete:
         _log.warning("Devices came and went during each of %d dumps; using the last", _DUMPS)
     return dump
-
-
-def _present(decode: Callable[[memoryview], _T | None], dump: Iterable[memoryview]) -> Iterator[_T]:
-    for message in dump:
-        decoded = decode(message)
-        if decoded is not None:
-            yield decoded
-
-
-def _all_routes(dump: Iterable[memoryview]) -> Iterator[model.Route]:
-    for message in dump:
-        if routes.protocol(message) not in _KERNELS_PROTOCOLS:
-            yield from routes.decode(message)
-
-
-def _shaping(socket: NetlinkSocket, link: Link) -> tuple[DeviceQos, ...]:
-    if link.qdisc != classes.HFSC:
-        return ()
-    try:
-        dump = socket.dump(classes.RTM_GETTCLASS, classes.of(link.index))
-    except KernelError as error:
-        if error.errno == errno.ENODEV:
-            return ()
-        raise
-    return device_qos(_present(classes.decode, dump))
 
 
 def _made_by_kernel(address: model.Address) -> bool:

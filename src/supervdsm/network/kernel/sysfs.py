@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What netlink does not tell of a device: speed, duplex, options of bridges and bonds.
+"""What rtnetlink does not tell of a device: speed and duplex.
 
 Source: Documentation/ABI/testing/sysfs-class-net.
 """
@@ -36,17 +36,6 @@ class ClassNet:
     def duplex(self, name: str) -> str:
         """Return full, half or unknown. Raises DeviceVanished."""
         return self._read(name, "duplex") or "unknown"
-
-    def options(self, name: str, directory: str) -> dict[str, str]:
-        """Return every readable file of the device's `directory`. Raises DeviceVanished."""
-        path = f"{self._root}/{name}/{directory}"
-        try:
-            with os.scandir(path) as entries:
-                # bridge/flush can be written only, even by root.
-                files = sorted(entry.name for entry in entries if entry.stat().st_mode & 0o444)
-        except OSError as error:
-            raise _vanished(name, error) from error
-        return {file: self._read(name, f"{directory}/{file}") for file in files}
 
     def _read(self, name: str, file: str) -> str:
         """Return the text of a file; empty when the driver has no value (EINVAL, EOPNOTSUPP …)."""

@@ -8,13 +8,13 @@ prefix length).
 """
 
 import ipaddress
-import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
-from supervdsm.network.kernel.model import MAIN_TABLE, Address, DefaultRoute, Link, Snapshot
+from supervdsm.network.kernel.model import Address, Link, Route, Snapshot
+from supervdsm.network.plan.state import MAIN_TABLE, source_table
 
 _NO_IPV6_GATEWAY: Final = "::"
 
@@ -40,7 +40,7 @@ class AddressBook:
     """The addresses and default routes of a snapshot, by the index of their device."""
 
     addresses: Mapping[int, Sequence[Address]]
-    routes: Mapping[int, Sequence[DefaultRoute]]
+    routes: Mapping[int, Sequence[Route]]
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "AddressBook":
@@ -48,7 +48,7 @@ class AddressBook:
         addresses: dict[int, list[Address]] = defaultdict(list)
         for address in snapshot.addresses:
             addresses[address.index].append(address)
-        routes: dict[int, list[DefaultRoute]] = defaultdict(list)
+        routes: dict[int, list[Route]] = defaultdict(list)
         for route in snapshot.routes:
             routes[route.index].append(route)
         return cls(addresses, routes)
@@ -65,7 +65,7 @@ class AddressBook:
             netmask=netmask(primary.prefixlen) if primary else "",
             ipv4addrs=[address.cidr for address in ipv4],
             ipv6addrs=[address.cidr for address in ipv6],
-            ipv6autoconf=link.ipv6autoconf,
+            ipv6autoconf=link.ipv6 is not None and link.ipv6.makes_addresses,
             gateway=route4.gateway if route4 else "",
             ipv6gateway=(route6.gateway if route6 else "") or _NO_IPV6_GATEWAY,
             ipv4defaultroute=route4 is not None and route4.table == MAIN_TABLE,
@@ -74,7 +74,7 @@ class AddressBook:
             dhcpv6=any(is_dhcpv6(address) for address in ipv6),
         )
 
-    def _route(self, link: Link, version: int) -> DefaultRoute | None:
+    def _route(self, link: Link, version: int) -> Route | None:
         """Return the device's default route: of the main table, or else of its own table."""
         routes = [route for route in self.routes.get(link.index, ()) if route.version == version]
         for table in (MAIN_TABLE, source_table(link.name)):
@@ -82,11 +82,6 @@ class AddressBook:
             if candidates:
                 return min(candidates, key=lambda route: route.metric)
         return None
-
-
-def source_table(name: str) -> int:
-    """Return the number of the table that oVirt gives to a device's source routes."""
-    return zlib.adler32(name.encode())
 
 
 def netmask(prefixlen: int) -> str:

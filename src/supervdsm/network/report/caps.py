@@ -5,15 +5,16 @@ Shapes: upstream-vdsm 3.7.
 """
 
 from collections.abc import Iterable
+from typing import Final, Literal
 
 from msgspec import UNSET, UnsetType
 
 from supervdsm.network import qos
+from supervdsm.network.config import Network
 from supervdsm.network.kernel.devices import NicPatterns, Role
 from supervdsm.network.kernel.model import Link, Snapshot
 from supervdsm.network.report import bonds
 from supervdsm.network.report.addressing import AddressBook
-from supervdsm.network.report.networks import RunningNetwork
 from supervdsm.network.report.view import View
 from vdsm_contract.types import (
     Bond,
@@ -26,13 +27,14 @@ from vdsm_contract.types import (
     Vlan,
 )
 
-_LEGACY_SWITCH = "legacy"
+_LEGACY_SWITCH: Final = "legacy"
 """Networks of the kernel's own bridges, bonds and VLANs, as opposed to Open vSwitch's."""
+_NO_STP: Final = "0"
 
 
 def capabilities(
     snapshot: Snapshot,
-    networks: Iterable[RunningNetwork],
+    networks: Iterable[Network],
     *,
     nameservers: list[str],
     supports_ipv6: bool,
@@ -93,16 +95,20 @@ def _bridge(view: View, book: AddressBook, link: Link) -> Bridge:
     return Bridge(
         **book.common(link),
         ports=view.ports(link),
-        stp="on" if link.stp else "off",
-        opts=dict(view.snapshot.bridge_options.get(link.index, {})),
+        stp=_stp(link),
+        opts=dict(link.options),
     )
+
+
+def _stp(bridge: Link) -> Literal["on", "off"]:
+    return "off" if bridge.options.get("stp_state", _NO_STP) == _NO_STP else "on"
 
 
 def _vlan(book: AddressBook, link: Link, lower: Link) -> Vlan:
     return Vlan(**book.common(link), iface=lower.name, vlanid=link.vlanid)
 
 
-def _network(view: View, book: AddressBook, network: RunningNetwork) -> NetworkInfo | None:
+def _network(view: View, book: AddressBook, network: Network) -> NetworkInfo | None:
     link = view.by_name.get(network.iface)
     if link is None:
         return None
@@ -119,7 +125,7 @@ def _network(view: View, book: AddressBook, network: RunningNetwork) -> NetworkI
         vlanid=UNSET if network.vlan is None else network.vlan,
         hostQos=_network_qos(view, network),
         ports=view.ports(bridge) if bridge else UNSET,
-        stp=("on" if bridge.stp else "off") if bridge else UNSET,
+        stp=_stp(bridge) if bridge else UNSET,
         interface=UNSET if bridge else network.iface,
     )
 
@@ -129,7 +135,7 @@ def _qos(view: View, link: Link) -> list[DeviceQos] | UnsetType:
     return list(found) if found else UNSET
 
 
-def _network_qos(view: View, network: RunningNetwork) -> HostQos | UnsetType:
+def _network_qos(view: View, network: Network) -> HostQos | UnsetType:
     """Return the QoS of the network's class on its NIC or bond."""
     base = view.by_name.get(network.base)
     vlan = qos.NO_VLAN if network.vlan is None else network.vlan

@@ -26,13 +26,13 @@ def statistics(snapshot: Snapshot, patterns: NicPatterns, sample_time: float) ->
     links = [link for role in Role for link in view.shown(role)]
     return NetworkStatistics(
         network={link.name: _interface(view, link, sample_time) for link in links},
-        rxDropped=sum(link.counters.rx_dropped for link in links),
-        txDropped=sum(link.counters.tx_dropped for link in links),
+        rxDropped=sum(snapshot.counters[link.index].rx_dropped for link in links),
+        txDropped=sum(snapshot.counters[link.index].tx_dropped for link in links),
     )
 
 
 def _interface(view: View, link: Link, sample_time: float) -> InterfaceStats:
-    counters = link.counters
+    counters = view.snapshot.counters[link.index]
     return InterfaceStats(
         name=link.name,
         state="up" if link.up else "down",

@@ -3,10 +3,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import Final
 
 from supervdsm.network.kernel.devices import NicPatterns, Role, roles
 from supervdsm.network.kernel.model import Link, Snapshot
 from supervdsm.network.report import bonds
+
+_PORT_OPTIONS: Final = ("active_slave", "primary")
 
 
 class View:
@@ -33,8 +36,13 @@ class View:
         return sorted(port.name for port in self._ports.get(link.index, ()))
 
     def bond_options(self, link: Link) -> Mapping[str, str]:
-        """Return the files of a bond's sysfs directory."""
-        return self.snapshot.bond_options.get(link.index, {})
+        """Return the options and the state of a bond, with the names of ports."""
+        found = dict(link.options)
+        for name in _PORT_OPTIONS:
+            index = found.get(name, "")
+            port = self.by_index.get(int(index)) if index else None
+            found[name] = port.name if port else ""
+        return found
 
     def speed(self, link: Link) -> int:
         """Return the speed of a NIC, a bond, or of the device below a VLAN, in Mbit/s; 0 if

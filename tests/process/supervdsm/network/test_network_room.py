@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from process.supervdsm.network.namespace import Namespace
-from supervdsm.network.report.addressing import source_table
+from supervdsm.network.plan.state import source_table
 
 
 @pytest.fixture

@@ -24,16 +24,9 @@ def test_speed(tmp_path: Path, device: Path, text: str, speed: int) -> None:
     assert ClassNet(tmp_path).speed("eno1") == speed
 
 
-def test_a_file_that_only_takes_writes_is_no_option(tmp_path: Path, device: Path) -> None:
-    (device / "bridge").mkdir()
-    (device / "bridge/stp_state").write_text("0\n")
-    (device / "bridge/flush").touch(mode=0o200)
-    assert ClassNet(tmp_path).options("eno1", "bridge") == {"stp_state": "0"}
-
-
 def test_a_device_that_has_gone(tmp_path: Path) -> None:
     files = ClassNet(tmp_path)
     with pytest.raises(DeviceVanished):
         files.speed("eno9")
     with pytest.raises(DeviceVanished):
-        files.options("eno9", "bridge")
+        files.duplex("eno9")

@@ -5,24 +5,33 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from supervdsm.network.config import Network
 from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.model import (
     IFF_RUNNING,
     IFF_UP,
-    MAIN_TABLE,
     Address,
     BondPort,
-    DefaultRoute,
     Link,
+    Route,
     Snapshot,
 )
+from supervdsm.network.plan.state import MAIN_TABLE
 from supervdsm.network.report.caps import capabilities
-from supervdsm.network.report.networks import RunningNetwork
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
 
 UP = IFF_UP | IFF_RUNNING
 QOS = HostQos(out=QosClass(ls=QosCurve(m2=8000)))
 
+BRIDGE = {"stp_state": "1", "forward_delay": "1500"}
+BOND = {
+    "mode": "4",
+    "miimon": "100",
+    "active_slave": "",
+    "primary": "",
+    "ad_aggregator": "1",
+    "ad_partner_mac": "00:11:22:33:44:55",
+}
 HOST = Snapshot(
     links=(
         Link(1, "lo", flags=UP, mtu=65536),
@@ -46,9 +55,17 @@ HOST = Snapshot(
             master=4,
             port=BondPort("52:54:00:00:00:02", 1),
         ),
-        Link(4, "bond0", kind="bond", flags=UP, mtu=9000, hwaddr="52:54:00:00:00:01"),
+        Link(
+            4,
+            "bond0",
+            kind="bond",
+            flags=UP,
+            mtu=9000,
+            hwaddr="52:54:00:00:00:01",
+            options=BOND,
+        ),
         Link(5, "bond0.100", kind="vlan", flags=UP, mtu=1500, master=6, lower=4, vlanid=100),
-        Link(6, "ovirtmgmt", kind="bridge", flags=UP, mtu=1500, stp=True),
+        Link(6, "ovirtmgmt", kind="bridge", flags=UP, mtu=1500, options=BRIDGE),
         Link(7, "vnet0", kind="tun", flags=UP, mtu=1500, master=6),
         Link(8, "bond0.200", kind="vlan", flags=UP, mtu=9000, lower=4, vlanid=200),
         Link(9, "eno3", physical=True, mtu=1500, hwaddr="52:54:00:00:00:03"),
@@ -58,25 +75,15 @@ HOST = Snapshot(
         Address(8, 4, "198.51.100.5", 16),
         Address(99, 4, "203.0.113.5", 24),
     ),
-    routes=(DefaultRoute(6, 4, MAIN_TABLE, "192.0.2.1"),),
+    routes=(Route(6, 4, MAIN_TABLE, "0.0.0.0/0", "192.0.2.1"),),
     speeds={2: 10000, 3: 10000},
-    bridge_options={6: {"stp_state": "1", "forward_delay": "1500"}},
-    bond_options={
-        4: {
-            "mode": "802.3ad 4",
-            "miimon": "100",
-            "active_slave": "",
-            "ad_aggregator": "1",
-            "ad_partner_mac": "00:11:22:33:44:55",
-        }
-    },
     qos={4: (DeviceQos(QOS, 200),)},
 )
 NETWORKS = (
-    RunningNetwork("ovirtmgmt", "bond0", 100),
-    RunningNetwork("storage", "bond0", 200, bridged=False),
-    RunningNetwork("gone", "eno9"),
-    RunningNetwork("eno3"),
+    Network(name="ovirtmgmt", bonding="bond0", vlan=100),
+    Network(name="storage", bonding="bond0", vlan=200, bridged=False),
+    Network(name="gone", nic="eno9"),
+    Network(name="eno3"),
 )
 
 WITHOUT_ADDRESS = {
@@ -114,7 +121,7 @@ PORT = {
 }
 
 
-def caps(snapshot: Snapshot, *networks: RunningNetwork) -> NetworkCapabilities:
+def caps(snapshot: Snapshot, *networks: Network) -> NetworkCapabilities:
     return capabilities(
         snapshot,
         networks,
@@ -191,7 +198,7 @@ def test_a_whole_host() -> None:
 
 
 def test_a_network_whose_bridge_is_something_else_is_left_out() -> None:
-    assert caps(HOST, RunningNetwork("eno3", "eno1")).networks == {}
+    assert caps(HOST, Network(name="eno3", nic="eno1")).networks == {}
 
 
 def test_a_host_without_any_device() -> None:
@@ -203,7 +210,9 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     """Any host, also one whose dumps do not fit each other: masters and owners that are gone."""
     count = draw(st.integers(0, 8))
     kinds = st.sampled_from(["", "bridge", "bond", "vlan", "veth", "dummy", "tun"])
-    modes = st.sampled_from(["balance-rr 0", "active-backup 1", "broadcast 3", "802.3ad 4", ""])
+    modes = st.sampled_from(["0", "1", "3", "4"])
+    ports = st.integers(0, count + 1).map(lambda index: str(index or ""))
+    options = st.fixed_dictionaries({"mode": modes}, optional={"active_slave": ports})
     links = tuple(
         Link(
             index,
@@ -214,6 +223,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             physical=draw(st.booleans()),
             master=draw(st.integers(0, count + 1)),
             lower=draw(st.integers(0, index - 1)),
+            options=draw(options),
             port=draw(st.none() | st.just(BondPort("", None)) | st.just(BondPort("aa", 7))),
         )
         for index in range(1, count + 1)
@@ -234,14 +244,15 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         )
     )
     routes = draw(
-        st.lists(st.builds(lambda owner: DefaultRoute(owner, 4, 254, "192.0.2.1"), owners))
+        st.lists(
+            st.builds(lambda owner: Route(owner, 4, MAIN_TABLE, "0.0.0.0/0", "192.0.2.1"), owners)
+        )
     )
     return Snapshot(
         links=links,
         addresses=tuple(addresses),
         routes=tuple(routes),
         speeds=draw(st.dictionaries(owners, st.integers(0, 400000))),
-        bond_options={link.index: {"mode": draw(modes)} for link in links if link.kind == "bond"},
     )
 
 
@@ -249,7 +260,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 def test_any_host_is_told_in_the_shape_of_the_contract(
     snapshot: Snapshot, networks: list[int]
 ) -> None:
-    found = caps(snapshot, *(RunningNetwork(f"eno{number}") for number in networks))
+    found = caps(snapshot, *(Network(name=f"eno{number}") for number in networks))
     wire = msgspec.json.encode(found)
     assert msgspec.json.decode(wire, type=NetworkCapabilities) == found
     names = {link.name for link in snapshot.links}

@@ -4,22 +4,20 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from msgspec import UNSET
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from supervdsm.network import qos
-from supervdsm.network.kernel import decode
+from supervdsm.network.config import Network
+from supervdsm.network.kernel import classes, links
 from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.model import Snapshot
 from supervdsm.network.report import bonds
 from supervdsm.network.report.caps import capabilities
-from supervdsm.network.report.networks import RunningNetwork
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
 
 RECORDED: Final[Mapping[str, Any]] = json.loads(
@@ -28,33 +26,42 @@ RECORDED: Final[Mapping[str, Any]] = json.loads(
 MBIT: Final = 1_000_000
 
 
-def messages(cls: Any, name: str) -> list[Any]:
-    found = []
-    for text in RECORDED[name]:
-        message = cls(base64.b64decode(text))
-        message.decode()
-        found.append(message)
-    return found
+def messages(name: str) -> list[memoryview]:
+    return [memoryview(base64.b64decode(text)) for text in RECORDED[name]]
 
 
 @pytest.fixture(scope="module")
 def caps() -> NetworkCapabilities:
-    links = tuple(decode.link(message) for message in messages(ifinfmsg, "links"))
-    index = {link.name: link.index for link in links}
-    snapshot = Snapshot(
-        links=links,
-        bond_options={index[name]: raw for name, raw in RECORDED["bonding"].items()},
-        qos={index["dummy_5"]: qos.device_qos(decode.hfsc_classes(messages(tcmsg, "classes")))},
-    )
+    found = tuple(links.decode(message) for message in messages("links"))
+    index = {link.name: link.index for link in found}
+    shaping = [cls for cls in map(classes.decode, messages("classes")) if cls is not None]
+    snapshot = Snapshot(links=found, qos={index["dummy_5"]: qos.device_qos(shaping)})
     # A dummy knows no speed: give it one, as a NIC would have.
-    up = {link.index: 10000 for link in links if link.up and link.kind == "dummy"}
+    up = {link.index: 10000 for link in found if link.up and link.kind == "dummy"}
     return capabilities(
-        replace(snapshot, speeds=up),
-        [RunningNetwork("storage", "dummy_5", bridged=False)],
+        msgspec.structs.replace(snapshot, speeds=up),
+        [Network(name="storage", nic="dummy_5", bridged=False)],
         nameservers=[],
         supports_ipv6=True,
         patterns=NicPatterns(),
     )
+
+
+def test_netlink_tells_of_bonds_what_sysfs_tells(caps: NetworkCapabilities) -> None:
+    found = {link.name: link for link in map(links.decode, messages("links"))}
+    names = {link.index: link.name for link in found.values()}
+    for bond, files in RECORDED["bonding"].items():
+        told = {
+            name: names[int(value)] if value and name in {"primary", "active_slave"} else value
+            for name, value in found[bond].options.items()
+        }
+        # This kernel has no file for it.
+        assert set(told) - set(files) == {"coupled_control"}
+        for name, value in told.items():
+            text = files.get(name, "")
+            text = ",".join(text.split()) if name.endswith("_target") else text
+            # A file is empty where the mode has no such option.
+            assert not text or text.split()[-1] == value, name
 
 
 @pytest.mark.parametrize("mode", "0123456")

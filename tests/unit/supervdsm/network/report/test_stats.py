@@ -9,12 +9,19 @@ from vdsm_contract.types import InterfaceStats
 UP = IFF_UP | IFF_RUNNING
 SNAPSHOT = Snapshot(
     links=(
-        Link(1, "lo", flags=UP, counters=Counters(rx_dropped=1000)),
-        Link(2, "eno1", flags=UP, physical=True, counters=Counters(1, 2, 3, 4, 5, 6)),
-        Link(3, "eno2", flags=IFF_UP, physical=True, counters=Counters(rx_dropped=10)),
-        Link(4, "eno1.7", kind="vlan", flags=UP, lower=2, counters=Counters(tx_dropped=20)),
+        Link(1, "lo", flags=UP),
+        Link(2, "eno1", flags=UP, physical=True),
+        Link(3, "eno2", flags=IFF_UP, physical=True),
+        Link(4, "eno1.7", kind="vlan", flags=UP, lower=2),
         Link(5, "net", kind="bridge", flags=UP),
     ),
+    counters={
+        1: Counters(rx_dropped=1000),
+        2: Counters(1, 2, 3, 4, 5, 6),
+        3: Counters(rx_dropped=10),
+        4: Counters(tx_dropped=20),
+        5: Counters(),
+    },
     speeds={2: 10000},
     duplex={2: "full"},
 )
