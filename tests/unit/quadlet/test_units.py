@@ -52,6 +52,17 @@ def test_nothing_waits_for_the_network() -> None:
         assert read_unit(name).value("Quadlet", "DefaultDependencies") == "false"
 
 
+def test_what_needs_the_network_waits_for_networks_to_be_restored() -> None:
+    unit = read_unit("supervdsm.container")
+    before = unit.words("Unit", "Before")
+    assert before == ["network.target", "network-online.target"]
+    assert "network.target" in unit.words("Unit", "Wants")
+    # Only order: none of the host's own network services is started for us.
+    pulled = {*unit.words("Unit", "Wants"), *unit.words("Unit", "Requires")}
+    assert pulled == {"network.target", "supervdsm.socket"}
+    assert not set(before) & set(unit.words("Unit", "After"))
+
+
 def test_no_crash_is_the_last(container: UnitFile) -> None:
     assert container.value("Service", "Restart") == "always"
     assert container.value("Service", "RestartSec") == "100ms"
@@ -68,7 +79,7 @@ def test_no_crash_stops_a_socket(name: str) -> None:
 
 def test_neither_service_depends_on_the_other(container: UnitFile) -> None:
     for key in ("Requires", "Wants", "BindsTo", "PartOf", "After", "Before", "Upholds"):
-        assert not [word for word in container.words("Unit", key) if word.endswith(".service")]
+        assert not {"vdsm.service", "supervdsm.service"} & set(container.words("Unit", key))
 
 
 def test_each_service_gets_its_socket(container: UnitFile) -> None:
