@@ -2,7 +2,8 @@
 """Check the addresses, gateways and name servers of requested networks (upstream-vdsm 3.4, 3.).
 
 Two networks in one subnet are legal: source routing keeps their traffic apart, and storage with
-several paths is built that way. The same address on two networks cannot work. No I/O.
+several paths is built that way. The same address on two networks cannot work. A gateway may be
+outside of its network, as upstream allows: its route says that it is on the link. No I/O.
 """
 
 import ipaddress
@@ -91,11 +92,6 @@ def _check_gateway(network: Network, key: str, text: str, own: _Interface) -> No
         raise _bad(network, key, f"is no address of a host: {quoted(text)}")
     if gateway == own.ip:
         raise _bad(network, key, "is the network's own address")
-    # A host with a network of its own alone (/32, /128) reaches its gateway without one.
-    alone = own.network.prefixlen == own.max_prefixlen
-    on_link = gateway in own.network or (gateway.version == 6 and gateway.is_link_local)
-    if not alone and not on_link:
-        raise _bad(network, key, f"is not in the network {own.network}: {quoted(text)}")
 
 
 def _of_a_host(address: _Address) -> bool:

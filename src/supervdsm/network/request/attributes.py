@@ -7,11 +7,13 @@ what is unknown in them is told and left out, since it must not keep a host from
 No I/O.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from supervdsm.network import bonding
 from supervdsm.network.config import Bond, Device, Network
-from supervdsm.network.request import canonicalize
+from supervdsm.network.request import bridge_opts, canonicalize
 from supervdsm.network.request.fields import Fields
 from supervdsm.network.request.refusal import Code, path, quoted, refusal
 
@@ -37,12 +39,14 @@ def device_attributes(device: Device) -> dict[str, object]:
 def network_of(name: str, raw: object) -> tuple[Network, tuple[str, ...]]:
     """Return the network of a file's object, and the attributes that were left out.
 
+    An option that bridges of this kernel's table have not is left out, too.
     Raises NetworkConfigError when it cannot be used at all; its field begins with `nets`.
     """
-    fields = Fields(raw, "nets", name)
+    usable, refused = _with_usable_bridge_opts(raw)
+    fields = Fields(usable, "nets", name)
     fields.drop("remove")
     found = canonicalize.network(name, fields)
-    return found, fields.unknown()
+    return found, (*fields.unknown(), *(f"custom.bridge_opts.{word}" for word in refused))
 
 
 def bond_of(name: str, raw: object) -> tuple[Bond, tuple[str, ...]]:
@@ -71,6 +75,15 @@ def device_of(name: str, raw: object) -> tuple[Device, tuple[str, ...]]:
         where = path("devices", name, "sriov", "numvfs")
         raise refusal(Code.BAD_PARAMS, where, f"is missing in {quoted(raw)}")
     return Device(name=name, numvfs=numvfs), fields.unknown()
+
+
+def _with_usable_bridge_opts(raw: object) -> tuple[object, list[str]]:
+    custom = raw.get("custom") if isinstance(raw, Mapping) else None
+    text = custom.get("bridge_opts") if isinstance(custom, Mapping) else None
+    if not isinstance(raw, Mapping) or not isinstance(custom, Mapping) or not isinstance(text, str):
+        return raw, []
+    options, refused = bridge_opts.parse_usable(text)
+    return {**raw, "custom": {**custom, "bridge_opts": bridge_opts.render(options)}}, refused
 
 
 def _attributes(value: Network | Bond) -> dict[str, object]:

@@ -91,6 +91,18 @@ def parse(text: str) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def parse_usable(text: str) -> tuple[dict[str, str], list[str]]:
+    """Return the options of what `parse` would take of a text, and the words of the rest."""
+    words = text.split()
+    refused: list[str] = []
+    while True:
+        try:
+            return parse(" ".join(words)), refused
+        except BadBridgeOption as error:
+            refused.append(error.word)
+            words.remove(error.word)
+
+
 def render(options: Mapping[str, str]) -> str:
     """Return the text of options, sorted. Inverse of `parse`."""
     return " ".join(f"{name}={value}" for name, value in sorted(options.items()))

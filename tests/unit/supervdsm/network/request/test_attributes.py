@@ -106,6 +106,14 @@ def test_bond_options_that_the_kernel_would_refuse_are_told_and_left_out() -> No
     assert set(unknown) == {"options.bogus", "options.arp_interval", "options.junk"}
 
 
+def test_bridge_options_that_cannot_be_set_are_told_and_left_out() -> None:
+    custom = {"bridge_opts": "gc_timer=3765 forward_delay=1500 junk hash_elasticity=4", "x": "y"}
+    assert network_of("n", {"custom": custom}) == (
+        Network(name="n", custom={"bridge_opts": "forward_delay=1500", "x": "y"}),
+        ("custom.bridge_opts.gc_timer=3765", "custom.bridge_opts.junk"),
+    )
+
+
 @pytest.mark.parametrize("raw", [None, [], "x", {"nic": 5}, {"vlan": "x"}, {"switch": "ovs"}])
 def test_a_file_of_no_use_is_refused_with_its_field(raw: object) -> None:
     with pytest.raises(NetworkConfigError) as caught:
