@@ -43,6 +43,8 @@ class Lifecycle:
         self._status = 0
         self._signal = 0
         self.draining = False
+        self.at_drain: list[Callable[[], None]] = []
+        """Are called when the drain begins, to end verbs that do nothing but wait."""
 
     def fail(self, identifier: str) -> None:
         """Ask for the end of the process because of the Unexpected `identifier`."""
@@ -99,6 +101,8 @@ class Lifecycle:
         if self._signal:
             _log.info("%s: ending", signal.Signals(self._signal).name)
         systemd.notify("STOPPING=1\nSTATUS=Finishing the calls in flight")
+        for end_waiting in self.at_drain:
+            end_waiting()
         started = time.monotonic()
         if listener.drain(self._drain_seconds):
             _log.info("drained in %.3f s", time.monotonic() - started)
