@@ -8,6 +8,7 @@ only there.
 
 from ipaddress import ip_interface
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from testenv import config
@@ -21,6 +22,9 @@ DISK = "/mnt/disk.qcow2"
 CONSOLE = "console.log"
 MONITOR = "qmp.sock"
 """QEMU's own control socket (QMP), for tests that pull a cable: set_link."""
+
+_SEGMENTS: Final = {1: 1, 2: 2, 3: 1, 4: 2}
+"""The tests' NICs, eth1 to eth4, and what each is plugged into."""
 
 # $1 cgroup, $2 tree, $3 the VM's directory, $4 the disks; the rest is run.
 _START = """\
@@ -94,7 +98,9 @@ def _networks() -> list[str]:
     """eth0: QEMU's user network with two ports forwarded in and no way out.
 
     eth1 and eth2 are the tests' own, for bonds and bridges: each on a segment that leads nowhere,
-    but for eth3, which is on eth1's segment, so that a test can be eth1's other end.
+    but for eth3, which is on eth1's segment, and eth4, which is on eth2's, so that a test can be
+    their other ends. NETDEV of `set_link` is net1 for eth1. They say that they are full duplex with
+    1 Gbit/s: without a speed, LACP does not take them.
     """
     ports = ((config.SSH_PORT, 22), (config.VDSM_PORT, config.VDSM_PORT))
     forwards = ",".join(
@@ -102,9 +108,10 @@ def _networks() -> list[str]:
         for outside, inside in ports
     )
     options = ["-netdev", f"user,id=net0,restrict=on,ipv6=off,{_addresses()},{forwards}"]
-    for number, segment in ((1, 1), (2, 2), (3, 1)):
+    for number, segment in _SEGMENTS.items():
         options += ["-netdev", f"hubport,id=net{number},hubid={segment}"]
-    for number in range(4):
+    for number in (0, *_SEGMENTS):
         mac = f"52:54:00:12:34:{number:02x}"
-        options += ["-device", f"virtio-net-pci,netdev=net{number},mac={mac}"]
+        card = f"virtio-net-pci,netdev=net{number},mac={mac},speed=1000,duplex=full"
+        options += ["-device", card]
     return options
