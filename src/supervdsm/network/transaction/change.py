@@ -8,8 +8,9 @@ fails or dies before the commit leads back, whatever dies after it leads forward
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from supervdsm.common import call
@@ -17,6 +18,7 @@ from supervdsm.common.text import told
 from supervdsm.network.apply.executor import OperationFailed
 from supervdsm.network.config import Configuration
 from supervdsm.network.plan import planner
+from supervdsm.network.plan.operations import Operation
 from supervdsm.network.plan.state import State
 from supervdsm.network.plan.target import target
 from supervdsm.network.request.change import requested
@@ -50,6 +52,11 @@ class Change:
     wanted: Configuration
     persistent: bool = False
     """Whether a boot shall restore the new configuration."""
+
+    @cached_property
+    def operations(self) -> Sequence[Operation]:
+        """What leads from the one to the other."""
+        return planner.plan(self.current, self.target)
 
 
 def proposed(
@@ -131,7 +138,7 @@ class Changer:
 
     def _begin(self, change: Change) -> Record | None:
         """Write the trees and the journal; None when there is nothing to change at all."""
-        operations = planner.plan(change.current, change.target)
+        operations = change.operations
         try:
             stored = replace(change.wanted, unwanted=frozenset())
             stale = stored != self.store.load(RUNNING)
@@ -155,7 +162,13 @@ class Changer:
         return record
 
     def _lead_forward(self, change: Change, record: Record, confirm: Callable[[], None]) -> None:
-        done = reach(self.kernel, change.current, change.target, check=_in_time)
+        done = reach(
+            self.kernel,
+            change.current,
+            change.target,
+            planned=change.operations,
+            check=_in_time,
+        )
         if done:
             _log.info("network change %s: %d operations done", record.title, done)
             confirm()

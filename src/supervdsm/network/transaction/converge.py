@@ -53,26 +53,32 @@ class NotReached(Exception):
 
 
 def reach(
-    kernel: Kernel, current: State, target: State, *, check: Callable[[], None] = lambda: None
+    kernel: Kernel,
+    current: State,
+    target: State,
+    *,
+    planned: Sequence[Operation] | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> int:
     """Lead from `current`, read just now, to `target`; return how many operations it took.
 
-    `check` is asked before each round and may raise. Raises OperationFailed at the first operation
-    that fails, NotReached, and NetlinkFailed.
+    `planned` are the first round's operations, where they are known already. `check` is asked
+    before each round and may raise. Raises OperationFailed at the first operation that fails,
+    NotReached, and NetlinkFailed.
     """
     done = 0
+    operations = planner.plan(current, target) if planned is None else planned
     for _ in range(ROUNDS):
-        operations = planner.plan(current, target)
         if not operations:
             break
         check()
         kernel.apply(operations)
         done += len(operations)
         current = kernel.read()
-    left = planner.plan(current, target)
+        operations = planner.plan(current, target)
     lost = sorted(unreachable(current, target))
-    if left or lost:
-        raise NotReached(left, lost, _reason(left))
+    if operations or lost:
+        raise NotReached(operations, lost, _reason(operations))
     return done
 
 
