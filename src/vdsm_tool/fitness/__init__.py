@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vdsm_tool.finding import Finding
-from vdsm_tool.fitness import containers, host_ids, kernel, places
+from vdsm_tool.fitness import containers, host_ids, kernel, network_owners, places
 from vdsm_tool.host import Host
 
 CHECKS: Final[tuple[Callable[[Host], Finding], ...]] = (
@@ -28,5 +28,10 @@ CHECKS: Final[tuple[Callable[[Host], Finding], ...]] = (
     places.port,
     places.certificates,
     places.clock,
+    network_owners.network_manager,
+    network_owners.networkd,
+    network_owners.networkd_routes,
+    network_owners.ifupdown,
+    network_owners.dhcp_clients,
 )
 """All checks, in the order that they are shown."""
