@@ -75,6 +75,7 @@ WANTED: Final[Mapping[int, Value]] = {
 
 _SETTABLE: Final = frozenset({*bridging.OPTIONS, "no_linklocal_learn"} - {"hash_elasticity"})
 """What one can choose. The rest is the bridge's state, and hash_elasticity is ignored."""
+_HEXADECIMAL: Final = frozenset({"group_fwd_mask", "vlan_protocol"})
 
 
 def options(values: Values) -> dict[str, str]:
@@ -88,8 +89,7 @@ def options(values: Values) -> dict[str, str]:
 
 def settable(options: Mapping[str, str]) -> dict[str, str]:
     """Return those of the options that one can choose, with hexadecimal numbers in decimal."""
-    return {
-        name: str(int(value, 16)) if value.startswith("0x") else value
-        for name, value in options.items()
-        if name in _SETTABLE
-    }
+    found = {name: value for name, value in options.items() if name in _SETTABLE}
+    for name in _HEXADECIMAL & found.keys():
+        found[name] = str(int(found[name], 16))
+    return found

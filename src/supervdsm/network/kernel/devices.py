@@ -7,10 +7,12 @@ pattern, since containers and tests make many that are not ours. Loopback, taps,
 vSwitch's own devices are not shown.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
 from typing import Final
 
 from supervdsm.network.kernel.model import Link
@@ -53,12 +55,13 @@ def role(link: Link, patterns: NicPatterns) -> Role | None:
             return Role.BOND
         case "vlan":
             return Role.VLAN if link.lower else None
-    if _matches(link.name, patterns.hidden):
-        return None
-    if link.physical or (link.kind in _FAKE_KINDS and _matches(link.name, patterns.fake)):
+    fake = link.kind in _FAKE_KINDS and _matcher(patterns.fake)(link.name)
+    if (link.physical or fake) and not _matcher(patterns.hidden)(link.name):
         return Role.NIC
     return None
 
 
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+@lru_cache
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    """Return what tells whether a name matches one of the patterns."""
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)").match

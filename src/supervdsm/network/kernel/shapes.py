@@ -83,8 +83,9 @@ class Decoder:
                 break
         else:
             shape = self._learn(message, number)
-        values = dict(zip(shape.names, shape.unpack(message), strict=True))
-        values.update(shape.constants)
+        values = dict(zip(shape.names, shape.unpack(message), strict=False))
+        if shape.constants:
+            values.update(shape.constants)
         return values
 
     def _learn(self, message: memoryview, number: int) -> "_Shape":

@@ -11,6 +11,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypedDict
 
 from supervdsm.network.kernel.model import Address, Link, Route, Snapshot
@@ -77,6 +78,8 @@ class AddressBook:
     def _route(self, link: Link, version: int) -> Route | None:
         """Return the device's default route: of the main table, or else of its own table."""
         routes = [route for route in self.routes.get(link.index, ()) if route.version == version]
+        if not routes:
+            return None
         for table in (MAIN_TABLE, source_table(link.name)):
             candidates = [route for route in routes if route.table == table]
             if candidates:
@@ -84,6 +87,7 @@ class AddressBook:
         return None
 
 
+@lru_cache
 def netmask(prefixlen: int) -> str:
     """Return the IPv4 netmask of a prefix length: 255.255.255.0 for 24."""
     return str(ipaddress.IPv4Network((0, prefixlen)).netmask)
