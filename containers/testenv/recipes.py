@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The three trees: the test host's, the test VM's, and the one that holds QEMU."""
+"""The trees: the test host's, the test VM's, and those that hold a program."""
 
 from testenv import config
 from testenv.tree import Recipe
@@ -114,3 +114,8 @@ def vm_recipe(public_key: str) -> Recipe:
 
 def qemu_recipe() -> Recipe:
     return Recipe(name="qemu", packages=config.QEMU_PACKAGES, about_seconds=30)
+
+
+def ifupdown2_recipe() -> Recipe:
+    """What containers/bench compares changes of networks with; never booted."""
+    return Recipe(name="ifupdown2", packages=("ethtool", "ifupdown2", "iproute2"), about_seconds=35)
