@@ -31,8 +31,9 @@ class Difference:
         self.wanted: Final = wanted
         self.networks: Final = _changed(running.networks, wanted.networks, named)
         """Names of the networks that come, go or change."""
-        self.bonds: Final = _changed(running.bonds, wanted.bonds, named)
+        self.bonds: Final = _changed(running.bonds, wanted.bonds, named) | wanted.unwanted
         """Names of the bonds that come, go or change."""
+        self.bonds_gone: Final = self.bonds - wanted.bonds.keys()
         self._networks_on: Final = _grouped(
             (network.base, network) for network in wanted.networks.values()
         )
@@ -92,19 +93,18 @@ class Difference:
         return bool(master) and master != self.bond_of(nic) and self.is_bond_of_ours(master)
 
     def is_bond_of_ours(self, name: str | None) -> bool:
-        """Tell whether it is a bond that is or was configured."""
-        return name in self.running.bonds or name in self.wanted.bonds
+        """Tell whether it is a bond that is or was configured, or that shall go."""
+        return name in self.running.bonds or name in self.wanted.bonds or name in self.bonds_gone
 
     @property
     def absent(self) -> frozenset[str]:
-        """Devices of networks that were, and bonds that were, that nothing wanted needs."""
+        """Devices of networks that were that nothing wanted needs, and bonds that shall go."""
         old = {
             device
             for name in self.networks & self.running.networks.keys()
             for device in devices(self.running.networks[name])
         }
-        gone = self.bonds & (self.running.bonds.keys() - self.wanted.bonds.keys())
-        return frozenset(old - self.in_use) | gone
+        return frozenset(old - self.in_use) | self.bonds_gone
 
     @property
     def bases(self) -> list[str]:
@@ -123,19 +123,23 @@ class Difference:
         for name in list(found):
             bond = self.wanted.bonds.get(name)
             found.update(bond.nics if bond else ())
-        return sorted(found - (self.bonds - self.wanted.bonds.keys()))
+        return sorted(found - self.bonds_gone)
 
     @property
     def disrupted(self) -> frozenset[str]:
-        """Devices that may go down or be deleted on the way, with all that is above them."""
-        moved = {
+        """Devices that may go down, come up or be deleted on the way, with all that is above."""
+        ports = {nic for name in self.bonds for nic in self.ports_of(name)}
+        ports.update(
+            nic
+            for name in self.bonds & self.wanted.bonds.keys()
+            for nic in self.wanted.bonds[name].nics
+        )
+        opened = {
             name
             for name in self.bases
-            if name in self.current.devices
-            and (self.bond_of(name) or self.leaves_bond(name))
-            and self.current.devices[name].master != self.bond_of(name)
+            if name in self.current.devices and not self.current.devices[name].up
         }
-        return self.absent | self.bonds | moved
+        return self.absent | self.bonds | ports | opened
 
 
 def devices(network: Network) -> list[str]:

@@ -202,7 +202,7 @@ class Forecast:
                 self._take_mtu(port, mtu)
         for vlan in self.vlans_on(name):
             upper = self.devices[vlan].mtu
-            if mtu is None or upper is None or upper > mtu:
+            if upper is not None and (mtu is None or upper > mtu):
                 self._take_mtu(vlan, mtu)
 
     def _take_hwaddr(self, name: str, hwaddr: str | None) -> None:
@@ -211,9 +211,9 @@ class Forecast:
             return
         self._change(name, hwaddr=hwaddr)
         self.disturbed.add(name)
-        if self.devices[name].kind == "bond":
+        if self._shares_hwaddr(name):
             for port in self.ports_of(name):
-                self._change(port, hwaddr=hwaddr)
+                self._take_hwaddr(port, hwaddr)
         for vlan in self.vlans_on(name):
             # A VLAN takes the address of what is below it unless it was given one of its own.
             if self.devices[vlan].hwaddr in (before, None):
@@ -234,9 +234,16 @@ class Forecast:
         own = self.devices[name].hwaddr
         if bond.hwaddr is None:
             self._take_hwaddr(master, own)
-        self._change(name, permanent_hwaddr=own or "", hwaddr=self.devices[master].hwaddr)
+        if self._shares_hwaddr(master):
+            self._take_hwaddr(name, self.devices[master].hwaddr)
+        self._change(name, permanent_hwaddr=own or "")
         self._take_mtu(name, bond.mtu)
         self._open(name)
+
+    def _shares_hwaddr(self, name: str) -> bool:
+        """Tell whether it is a bond whose ports have its hardware address."""
+        options = self.devices[name].options or {}
+        return self.is_bond(name) and options.get("fail_over_mac", "0") == "0"
 
     def _leave(self, name: str) -> None:
         device = self.devices[name]

@@ -114,20 +114,28 @@ class Layer3:
         ]
 
     def _is_kept_address(self, name: str, address: Address) -> bool:
-        """A client's own address: it has a lease, or it came while the client ran.
+        """Tell whether it is a client's own address: it has a lease.
 
-        A lease can be for ever, and is then not to be told from a static address.
+        A lease that is for ever is not to be told from a static address. It is what a running
+        client has instead of one that ends, and what it had where the target says how things were.
         """
-        if address.version not in self._dynamic[name]:
+        version = address.version
+        if version not in self._dynamic[name]:
             return False
-        return address.lifetime > 0 or self._keeps_client(name, address.version)
+        if address.lifetime:
+            return True
+        wanted = self._target.devices[name]
+        if version not in wanted.dynamic:
+            return address in (wanted.addresses or ())
+        return self._keeps_client(name, version) and not any(
+            one.lifetime and one.version == version
+            for one in self._forecast.devices[name].addresses or ()
+        )
 
     # -- routes and rules ------------------------------------------------------------------------
 
     def _is_kept_route(self, route: Route) -> bool:
-        if route.version not in self._dynamic[route.device]:
-            return False
-        return route.protocol in LEARNED or self._keeps_client(route.device, route.version)
+        return route.protocol in LEARNED and route.version in self._dynamic[route.device]
 
     def _leaves_to_others(self, route: Route) -> bool:
         if self._is_client_asked(route.device, route.version):
@@ -140,9 +148,7 @@ class Layer3:
             name or rule.iif in self._target.devices or rule.iif in going
         ):
             return False
-        if rule.version not in self._dynamic.get(name, ()):
-            return True
-        return not (self._keeps_client(name, rule.version) or self._serves_lease(name, rule))
+        return rule.version not in self._dynamic.get(name, ()) or not self._serves_lease(name, rule)
 
     def _serves_lease(self, name: str, rule: Rule) -> bool:
         """Tell whether a rule is for the subnet of an address that a DHCP client keeps."""
@@ -150,7 +156,7 @@ class Layer3:
             return False
         net = ip_network(rule.source or rule.destination or "0.0.0.0/32", strict=False)
         return any(
-            one.lifetime > 0 and ip_interface(one.cidr).network == net
+            ip_interface(one.cidr).network == net and self._is_kept_address(name, one)
             for one in self._forecast.devices[name].addresses or ()
         )
 

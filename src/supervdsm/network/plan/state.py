@@ -149,7 +149,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         tables = {source_table(name) for name in wanted}
         return State(
             devices={name: self.devices[name] for name in sorted(wanted & self.devices.keys())},
-            absent=wanted - self.devices.keys(),
+            absent=frozenset(wanted - self.devices.keys()),
             routes=frozenset(route for route in self.routes if route.device in wanted),
             rules=frozenset(
                 rule for rule in self.rules if rule.table in tables or rule.iif in wanted

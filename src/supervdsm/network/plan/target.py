@@ -112,7 +112,9 @@ class _Target:
     def _mtu(self, name: str) -> int:
         change = self._change
         above = change.bond_of(name) or name
-        foreign = [vlan for vlan in change.vlans_on(above) if self._is_foreign(vlan)]
+        bond = change.wanted.bonds.get(above)
+        below = (above, *bond.nics) if bond else (above,)
+        foreign = [vlan for one in below for vlan in change.vlans_on(one) if self._is_foreign(vlan)]
         mtus = [network.mtu for network in change.networks_on(above)]
         mtus += [self._current.devices[vlan].mtu or DEFAULT_MTU for vlan in foreign]
         return max(mtus, default=DEFAULT_MTU)
