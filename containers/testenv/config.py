@@ -52,6 +52,7 @@ HOST_PACKAGES: Final = (
     "conmon",
     "crun",
     "dbus",
+    "dnsmasq-base",
     "e2fsprogs",
     "ethtool",
     "iproute2",
@@ -72,6 +73,7 @@ HOST_PACKAGES: Final = (
 VM_PACKAGES: Final = (
     *HOST_PACKAGES,
     "initramfs-tools",
+    "iputils-ping",
     "linux-image-cloud-amd64",
     "lvm2",
     "nfs-common",

@@ -56,16 +56,17 @@ def in_vdsm(host: Machine, command: str) -> str:
     return host.sh(f"podman exec vdsm sh -c {shlex.quote(command)}")
 
 
-@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("name", [*CONTAINERS, "vdsm-lldpd", "vdsm-dhcp@"])
 def test_quadlet_makes_of_each_line_what_it_says(host: Machine, name: str) -> None:
-    cat = host.sh(f"systemctl cat {name}.service")
+    cat = host.sh(f"systemctl cat {name}{'nic0' if name.endswith('@') else ''}.service")
     (start,) = [line for line in cat.splitlines() if line.startswith("ExecStart=")]
     for expectation in read_unit(f"{name}.container").expectations:
         assert f" {expectation} " in start + " "
 
 
 def test_systemd_finds_no_fault_in_the_units(host: Machine) -> None:
-    units = " ".join([*SOCKETS, "vdsm.target", "vdsm.service", "supervdsm.service"])
+    services = ("vdsm.service", "supervdsm.service", "vdsm-lldpd.service", "vdsm-dhcp@nic0.service")
+    units = " ".join([*SOCKETS, "vdsm.target", *services])
     assert host.sh(f"systemd-analyze verify --generators=yes --man=no {units} 2>&1").strip() == ""
 
 
@@ -193,7 +194,7 @@ def test_a_hung_daemon_is_killed_by_the_watchdog(host: Machine, name: str) -> No
 
 
 def test_the_target_stops_and_starts_everything(host: Machine) -> None:
-    units = [*SOCKETS, *(f"{name}.service" for name in CONTAINERS)]
+    units = [*SOCKETS, *(f"{name}.service" for name in CONTAINERS), "vdsm-lldpd.service"]
     host.sh("systemctl stop vdsm.target")
     for unit in units:
         host.wait(f"[ $(systemctl is-active {unit}) = inactive ]")

@@ -9,14 +9,16 @@ from vdsm_contract.systemd import WATCHDOG_ENV
 
 CONTAINERS = ("vdsm.container", "supervdsm.container")
 SOCKETS = ("vdsm.socket", "supervdsm.socket")
-UNITS = (*CONTAINERS, *SOCKETS, "vdsm-run.volume", "vdsm.target")
+DAEMONS = ("vdsm-dhcp@.container", "vdsm-lldpd.container")
+"""Beside supervdsm, out of its image: test_daemons.py."""
+UNITS = (*CONTAINERS, *SOCKETS, *DAEMONS, "vdsm-run.volume", "vdsm.target")
 
 # Of podman-systemd.unit(5) 5.4, the oldest podman that we support: those that we use.
 KEYS = {
     "Container": {
-        "ContainerName", "DropCapability", "Group", "HostName", "Image", "LogDriver", "Network",
-        "NoNewPrivileges", "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile",
-        "StopTimeout", "User", "Volume",
+        "AddCapability", "ContainerName", "DropCapability", "Entrypoint", "Exec", "Group",
+        "HostName", "Image", "LogDriver", "Network", "NoNewPrivileges", "Notify", "PodmanArgs",
+        "Pull", "ReadOnly", "SeccompProfile", "StopTimeout", "User", "Volume",
     },
     "Volume": {"Device", "Options", "Type", "VolumeName"},
     "Quadlet": {"DefaultDependencies"},
@@ -48,7 +50,7 @@ def test_podman_5_4_knows_every_key(unit: UnitFile) -> None:
 
 
 def test_nothing_waits_for_the_network() -> None:
-    for name in (*CONTAINERS, "vdsm-run.volume"):
+    for name in (*CONTAINERS, *DAEMONS, "vdsm-run.volume"):
         assert read_unit(name).value("Quadlet", "DefaultDependencies") == "false"
 
 
