@@ -89,7 +89,7 @@ class Engine:
 def attempt(client: Client, method: str, timeout: float, **params: JSON) -> dict[str, JSON]:
     """A call's `result`, or its error's `code`, `message` and `data`, or that it was `lost`."""
     try:
-        return {"result": client.call(method, timeout=timeout, **params)}
+        return {"result": client.call_with(method, params, timeout=timeout)}
     except CallError as error:
         return {"code": error.code, "message": error.message, "data": error.data}
     except (ConnectError, TimeoutError, OSError) as error:
