@@ -9,7 +9,6 @@ from typing import Final
 from supervdsm.network.kernel import snapshot
 from supervdsm.network.kernel.cache import Cache
 from supervdsm.network.kernel.devices import NicPatterns
-from supervdsm.network.kernel.sysfs import ClassNet
 from supervdsm.network.report import resolver
 from supervdsm.network.report.caps import capabilities
 from supervdsm.network.report.stats import statistics
@@ -37,7 +36,6 @@ class NetworkRoom(interfaces.Network):
         state_dir: Path = paths.STATE_DIR,
         patterns: NicPatterns | None = None,
     ) -> None:
-        self._files = ClassNet(sysfs)
         self._proc = proc
         self._host_root = host_root
         self._store = Store(state_dir)
@@ -46,7 +44,7 @@ class NetworkRoom(interfaces.Network):
 
     def network_caps(self) -> NetworkCapabilities:
         return capabilities(
-            snapshot.take(self._cache, self._files, self._patterns),
+            snapshot.take(self._cache, self._patterns),
             self._store.running().networks.values(),
             nameservers=resolver.nameservers(self._host_root),
             supports_ipv6=(self._proc / "sys/net/ipv6").is_dir(),
@@ -54,7 +52,7 @@ class NetworkRoom(interfaces.Network):
         )
 
     def network_stats(self) -> NetworkStatistics:
-        counters = snapshot.take_counters(self._cache, self._files, self._patterns)
+        counters = snapshot.take_counters(self._cache, self._patterns)
         return statistics(counters, self._patterns, time.time())
 
 

@@ -6,6 +6,7 @@ value is that of the file with its name in sysfs' directory `bridge`. No I/O.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from supervdsm.network import bridging
@@ -62,6 +63,8 @@ _TEXTS: Final[Mapping[str, Callable[[Any], str]]] = {
     "group_fwd_mask": _mask,
     **_BYTES,
 }
+_CHOSEN: Final = (*bridging.OPTIONS, "no_linklocal_learn")
+_CHANGING: Final = tuple(_STATE)
 
 WANTED: Final[Mapping[int, Value]] = {
     attribute: (Raw if name in _BYTES else Number)(name)
@@ -73,23 +76,39 @@ WANTED: Final[Mapping[int, Value]] = {
 }
 """The attributes in IFLA_INFO_DATA of a bridge."""
 
-_SETTABLE: Final = frozenset({*bridging.OPTIONS, "no_linklocal_learn"} - {"hash_elasticity"})
-"""What one can choose. The rest is the bridge's state, and hash_elasticity is ignored."""
+_IGNORED: Final = "hash_elasticity"
+"""The kernel takes any number for it and keeps its own."""
 _HEXADECIMAL: Final = frozenset({"group_fwd_mask", "vlan_protocol"})
 
 
 def options(values: Values) -> dict[str, str]:
     """Return a bridge's options and state."""
-    found = {name: text(values[name]) for name, text in _TEXTS.items() if name in values}
-    if "vlan_protocol" not in found:
-        # A kernel without VLAN filtering tells its state all the same, and has no file for it.
-        found.pop("vlan_filtering", None)
+    # Most bridges of a host have the same options, and each its own state.
+    found = dict(_texts(tuple(map(values.get, _CHOSEN))))
+    for name in _CHANGING:
+        if name in values:
+            found[name] = _TEXTS[name](values[name])
     return found
 
 
 def settable(options: Mapping[str, str]) -> dict[str, str]:
     """Return those of the options that one can choose, with hexadecimal numbers in decimal."""
-    found = {name: value for name, value in options.items() if name in _SETTABLE}
+    found = {name: options[name] for name in _CHOSEN if name in options}
+    found.pop(_IGNORED, None)
     for name in _HEXADECIMAL & found.keys():
         found[name] = str(int(found[name], 16))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _texts(raw: tuple[Any, ...]) -> Mapping[str, str]:
+    """Return the options whose values in the order of _CHOSEN are `raw`, None for none."""
+    found = {
+        name: _TEXTS[name](value)
+        for name, value in zip(_CHOSEN, raw, strict=True)
+        if value is not None
+    }
+    if "vlan_protocol" not in found:
+        # A kernel without VLAN filtering tells its state all the same, and has no file for it.
+        found.pop("vlan_filtering", None)
     return found

@@ -56,6 +56,13 @@ class Ipv6Settings(NamedTuple):
         return self.accept_ra > 1 or (self.accept_ra == 1 and not self.forwarding)
 
 
+class LinkMode(NamedTuple):
+    """How a device is linked. `speed` is in Mbit/s, 0 when it is not known."""
+
+    speed: int = 0
+    duplex: str = "unknown"
+
+
 class Link(msgspec.Struct, frozen=True):
     """A network device. `kind` is rtnetlink's (bridge, bond, vlan …), empty when it has none."""
 
@@ -148,8 +155,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
     """The default routes."""
-    speeds: Mapping[int, int] = {}
-    """Mbit/s of NICs and bond ports that are up and know it."""
-    duplex: Mapping[int, str] = {}
+    modes: Mapping[int, LinkMode] = {}
+    """Of NICs and bond ports that are up and know it."""
     counters: Mapping[int, Counters] = {}
     qos: Mapping[int, tuple[DeviceQos, ...]] = {}

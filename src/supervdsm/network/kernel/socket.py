@@ -183,12 +183,18 @@ class NetlinkSocket:
         last of each part is acknowledged: an error is told in any case. Raises KernelError when
         not even that came.
         """
-        results: list[Refusal | None] = []
-        for part in _parts(requests):
-            results += self._send_part(part)
-        return results
+        return [
+            answer if isinstance(answer, Refusal) else None for answer in self.ask_batch(requests)
+        ]
 
-    def _send_part(self, requests: Sequence[bytes]) -> list[Refusal | None]:
+    def ask_batch(self, requests: Sequence[bytes]) -> list[memoryview | Refusal | None]:
+        """Send requests as `send_batch` does, and return what answered each; None if nothing."""
+        answers: list[memoryview | Refusal | None] = []
+        for part in _parts(requests):
+            answers += self._ask_part(part)
+        return answers
+
+    def _ask_part(self, requests: Sequence[bytes]) -> list[memoryview | Refusal | None]:
         first = self._sequence + 1
         packed = bytearray()
         for request in requests:
@@ -199,15 +205,20 @@ class NetlinkSocket:
         (flags,) = struct.unpack_from("=H", packed, start + _FLAGS_OFFSET)
         struct.pack_into("=H", packed, start + _FLAGS_OFFSET, flags | NLM_F_ACK)
         self._socket.send(packed)
-        results: list[Refusal | None] = [None] * len(requests)
+        answers: list[memoryview | Refusal | None] = [None] * len(requests)
         while True:
             for answer in self.receive():
                 _, kind, flags, sequence, _ = HEADER.unpack_from(answer)
-                if kind != NLMSG_ERROR or not first <= sequence <= self._sequence:
+                if not first <= sequence <= self._sequence:
                     continue
-                results[sequence - first] = _refusal(answer, flags)
+                if kind != NLMSG_ERROR:
+                    answers[sequence - first] = answer
+                    continue
+                refusal = _refusal(answer, flags)
+                if refusal is not None:
+                    answers[sequence - first] = refusal
                 if sequence == self._sequence:
-                    return results
+                    return answers
 
     def _dump(self, request: bytes) -> tuple[list[memoryview], bool]:
         sequence = self._send(request, 0)

@@ -10,7 +10,7 @@ prefix length).
 import ipaddress
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, TypedDict
 
@@ -42,6 +42,8 @@ class AddressBook:
 
     addresses: Mapping[int, Sequence[Address]]
     routes: Mapping[int, Sequence[Route]]
+    _known: dict[int, Common] = field(default_factory=dict)
+    """What was said already: a network says the same as its device."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "AddressBook":
@@ -56,6 +58,12 @@ class AddressBook:
 
     def common(self, link: Link) -> Common:
         """Return what every device and network says of its addresses."""
+        known = self._known.get(link.index)
+        if known is None:
+            known = self._known[link.index] = self._common(link)
+        return known
+
+    def _common(self, link: Link) -> Common:
         addresses = self.addresses.get(link.index, ())
         ipv4 = [address for address in addresses if address.version == 4]
         ipv6 = [a for a in addresses if a.version == 6 and not a.link_local]

@@ -43,6 +43,6 @@ def _interface(view: View, link: Link, sample_time: float) -> InterfaceStats:
         rxDropped=str(counters.rx_dropped),
         txDropped=str(counters.tx_dropped),
         speed=str(view.speed(link) or _UNKNOWN_SPEED),
-        duplex=view.snapshot.duplex.get(link.index, "unknown"),
+        duplex=view.mode(link).duplex,
         sampleTime=sample_time,
     )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from supervdsm.network.kernel.devices import NicPatterns, Role, roles
-from supervdsm.network.kernel.model import Link, Snapshot
+from supervdsm.network.kernel.model import Link, LinkMode, Snapshot
 from supervdsm.network.report import bonds
 
+_UNLINKED: Final = LinkMode()
 _PORT_OPTIONS: Final = ("active_slave", "primary")
 
 
@@ -51,12 +52,13 @@ class View:
         role = self.roles.get(link.index)
         if role is Role.BOND:
             raw = self.bond_options(link)
-            speeds = {
-                port.name: self.snapshot.speeds.get(port.index, 0)
-                for port in self._ports.get(link.index, ())
-            }
+            speeds = {port.name: self.mode(port).speed for port in self._ports.get(link.index, ())}
             return bonds.speed(bonds.mode(raw), raw.get("active_slave", ""), speeds)
         if role is Role.VLAN:
             lower = self.by_index.get(link.lower)
             return self.speed(lower) if lower else 0
-        return self.snapshot.speeds.get(link.index, 0)
+        return self.mode(link).speed
+
+    def mode(self, link: Link) -> LinkMode:
+        """Return how a NIC or the port of a bond is linked."""
+        return self.snapshot.modes.get(link.index, _UNLINKED)

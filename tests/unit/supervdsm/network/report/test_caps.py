@@ -13,6 +13,7 @@ from supervdsm.network.kernel.model import (
     Address,
     BondPort,
     Link,
+    LinkMode,
     Route,
     Snapshot,
 )
@@ -76,7 +77,7 @@ HOST = Snapshot(
         Address(99, 4, "203.0.113.5", 24),
     ),
     routes=(Route(6, 4, MAIN_TABLE, "0.0.0.0/0", "192.0.2.1"),),
-    speeds={2: 10000, 3: 10000},
+    modes={2: LinkMode(10000, "full"), 3: LinkMode(10000, "full")},
     qos={4: (DeviceQos(QOS, 200),)},
 )
 NETWORKS = (
@@ -252,7 +253,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         links=links,
         addresses=tuple(addresses),
         routes=tuple(routes),
-        speeds=draw(st.dictionaries(owners, st.integers(0, 400000))),
+        modes=draw(st.dictionaries(owners, st.integers(0, 400000).map(LinkMode))),
     )
 
 

@@ -15,7 +15,7 @@ from supervdsm.network import qos
 from supervdsm.network.config import Network
 from supervdsm.network.kernel import classes, links
 from supervdsm.network.kernel.devices import NicPatterns
-from supervdsm.network.kernel.model import Snapshot
+from supervdsm.network.kernel.model import LinkMode, Snapshot
 from supervdsm.network.report import bonds
 from supervdsm.network.report.caps import capabilities
 from vdsm_contract.types import DeviceQos, HostQos, NetworkCapabilities, QosClass, QosCurve
@@ -37,9 +37,9 @@ def caps() -> NetworkCapabilities:
     shaping = [cls for cls in map(classes.decode, messages("classes")) if cls is not None]
     snapshot = Snapshot(links=found, qos={index["dummy_5"]: qos.device_qos(shaping)})
     # A dummy knows no speed: give it one, as a NIC would have.
-    up = {link.index: 10000 for link in found if link.up and link.kind == "dummy"}
+    up = {link.index: LinkMode(10000) for link in found if link.up and link.kind == "dummy"}
     return capabilities(
-        msgspec.structs.replace(snapshot, speeds=up),
+        msgspec.structs.replace(snapshot, modes=up),
         [Network(name="storage", nic="dummy_5", bridged=False)],
         nameservers=[],
         supports_ipv6=True,

@@ -2,7 +2,7 @@
 """Statistics: counters, states, totals the right way round."""
 
 from supervdsm.network.kernel.devices import NicPatterns
-from supervdsm.network.kernel.model import IFF_RUNNING, IFF_UP, Counters, Link, Snapshot
+from supervdsm.network.kernel.model import IFF_RUNNING, IFF_UP, Counters, Link, LinkMode, Snapshot
 from supervdsm.network.report.stats import statistics
 from vdsm_contract.types import InterfaceStats
 
@@ -22,8 +22,7 @@ SNAPSHOT = Snapshot(
         4: Counters(tx_dropped=20),
         5: Counters(),
     },
-    speeds={2: 10000},
-    duplex={2: "full"},
+    modes={2: LinkMode(10000, "full")},
 )
 STATS = statistics(SNAPSHOT, NicPatterns(), 1234.5)
 
