@@ -26,15 +26,13 @@ from supervdsm.network.plan.state import (
     State,
     source_table,
 )
+from unit.supervdsm.network.plan.essence import LEASED, RTPROT_DHCP
 from vdsm_contract.types import DeviceQos
 
 DEFAULT_IPV6 = Ipv6(disabled=False, accept_ra=1, autoconf=True)
 DELAYS = ("updelay", "downdelay", "peer_notif_delay")
 BRIDGE_OPTIONS = {"stp_state": "0", "forward_delay": "1500", "multicast_snooping": "1"}
 LEASE = 3600
-RTPROT_DHCP = 16
-LEASED = "172.31."
-"""How addresses begin that a DHCP client gets."""
 
 
 class Refused(Exception):

@@ -8,20 +8,18 @@ import copy
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervdsm.network import bonding
 from supervdsm.network.config import Configuration
 from supervdsm.network.plan.operations import DeleteDevice, Operation
 from supervdsm.network.plan.planner import plan
-from supervdsm.network.plan.state import Address, Device, State
+from supervdsm.network.plan.state import State
 from supervdsm.network.plan.target import target
 from unit.supervdsm.network.generators import configurations, hosts
-from unit.supervdsm.network.plan.simulator import LEASED, RTPROT_DHCP, Kernel, Refused
+from unit.supervdsm.network.plan.essence import differences, essence
+from unit.supervdsm.network.plan.simulator import Kernel, Refused
 
 NOTHING = Configuration()
 EXAMPLES = settings(max_examples=int(os.environ.get("PLAN_EXAMPLES", "50")))
@@ -59,68 +57,6 @@ def move(kernel: Kernel, running: Configuration, wanted: Configuration) -> tuple
     back = current.restricted(there.devices.keys() | there.absent)
     arrive(kernel, there)
     return there, back
-
-
-@dataclass(frozen=True)
-class Essence:
-    """What of a device must be the same again: all but what a DHCP client or the kernel brings."""
-
-    device: Device
-    """Without all that follows."""
-    hwaddr: str | None
-    options: dict[str, str]
-    addresses4: list[Address]
-    addresses6: frozenset[Address]
-
-
-def essence(state: State) -> dict[str, object]:
-    """What of a host must be the same again."""
-    return {name: _essence(device) for name, device in state.devices.items()} | {
-        "routes": {route for route in state.routes if route.protocol != RTPROT_DHCP},
-        "rules": {rule for rule in state.rules if LEASED not in repr(rule)},
-        "clients": state.dhcp,
-        "resolv.conf": state.nameservers,
-    }
-
-
-def _essence(device: Device) -> Essence:
-    lasting = [one for one in device.addresses or () if one.lifetime == 0]
-    ipv6 = device.ipv6
-    options = device.options or {}
-    if device.kind == "bond":
-        # What an option had been in another mode is of no effect and not brought back.
-        mode = options["mode"]
-        options = {name: options[name] for name in options if mode in bonding.OPTIONS[name].modes}
-    return Essence(
-        msgspec.structs.replace(
-            device,
-            hwaddr=None,
-            options=None,
-            addresses=None,
-            ipv6=None if ipv6 is None or ipv6.disabled else ipv6,
-        ),
-        device.hwaddr,
-        options,
-        [one for one in lasting if one.version == 4],
-        frozenset(one for one in lasting if one.version == 6),
-    )
-
-
-def differences(found: State, wanted: dict[str, object]) -> dict[str, object]:
-    """Return what is in `found` in another way than it was: both, by name and field."""
-    now = essence(found)
-    result: dict[str, object] = {}
-    for name in sorted(now.keys() | wanted.keys()):
-        one, other = now.get(name), wanted.get(name)
-        if isinstance(one, Essence) and isinstance(other, Essence):
-            result |= {
-                f"{name} {field}": (vars(one)[field], vars(other)[field])
-                for field in vars(one)
-                if vars(one)[field] != vars(other)[field]
-            }
-        elif one != other:
-            result[name] = (one, other)
-    return result
 
 
 @EXAMPLES
