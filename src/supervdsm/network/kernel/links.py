@@ -161,13 +161,14 @@ def _bond_port(values: Values) -> BondPort:
 def _bond(values: Values) -> dict[str, str]:
     """Return a bond's options and state by the names of sysfs' files.
 
-    `primary` and `active_slave` are the index of a port, in decimal, or empty.
+    `primary` and `active_slave` are the index of a port, in decimal, or empty. What is empty, a
+    list of targets too, the kernel leaves out.
     """
     options = {"active_slave": _port(values.get("active_slave", 0))}
     for option in bonding.OPTIONS.values():
         if option.name in values:
             options[option.name] = _BOND_TEXTS.get(option.type, str)(values[option.name])
-        elif option.type is bonding.Type.PORT:
+        elif not option.default:
             options[option.name] = ""
     state = attributes.table(values.get("ad_info", b""))
     if _IFLA_BOND_AD_INFO_AGGREGATOR in state:

@@ -74,6 +74,18 @@ def test_a_port_of_a_bond_that_does_not_aggregate() -> None:
     assert found.port == BondPort(permhwaddr="52:54:00:00:00:01", aggregator=None)
 
 
+def test_a_bond_has_no_targets_and_no_primary_where_the_kernel_says_nothing_of_them() -> None:
+    """Else a rollback to them would leave those of the change."""
+    found = links.decode(link([], kind="bond", data={"attrs": [("IFLA_BOND_MODE", 1)]}))
+    assert found.options == {
+        "active_slave": "",
+        "mode": "1",
+        "primary": "",
+        "arp_ip_target": "",
+        "ns_ip6_target": "",
+    }
+
+
 def test_a_bridge_port_is_no_bond_port() -> None:
     assert links.decode(link([("IFLA_MASTER", 9)], slave_kind="bridge")).port is None
 
