@@ -33,11 +33,12 @@ _log: Final = logging.getLogger(__name__)
 
 _GROUPS: Final = (1, 5, 7, 9, 11)
 """RTNLGRP_LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE."""
-RECEIVE_BYTES: Final = 8 * 1024 * 1024
+RECEIVE_BYTES: Final = 32 * 1024 * 1024
 """Room for the events of some thousand changes; memory is taken only when they come."""
-_MAX_RECEIVE_BYTES: Final = 128 * 1024 * 1024
-_GATHER_MILLISECONDS: Final = 20
-"""An event rarely comes alone: the thread lets those that follow gather, and takes them at once."""
+_MAX_RECEIVE_BYTES: Final = 256 * 1024 * 1024
+_GATHER_MILLISECONDS: Final = 100
+"""An event rarely comes alone: the thread lets those that follow gather, and takes them at once.
+Otherwise it would get in the way of the change that they come from."""
 
 Listener = Callable[[Sequence[Change]], None]
 

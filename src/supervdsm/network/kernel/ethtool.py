@@ -62,7 +62,7 @@ def link_modes(indexes: Iterable[int]) -> dict[int, LinkMode]:
         socket.set_receive_buffer(_RECEIVE_BYTES)
         answers = socket.ask_batch([_request(family, index) for index in wanted])
     return {
-        index: _decoded(answer)
+        index: decode(answer)
         for index, answer in zip(wanted, answers, strict=True)
         # Refused: the device is gone, or its driver has no such thing.
         if answer is not None and not isinstance(answer, Refusal)
@@ -92,7 +92,8 @@ def _request(family: int, index: int) -> bytes:
     return message(family, 0, _GENL.pack(_ETHTOOL_MSG_LINKMODES_GET, 1) + header)
 
 
-def _decoded(answer: memoryview) -> LinkMode:
+def decode(answer: memoryview) -> LinkMode:
+    """Decode the reply to LINKMODES_GET."""
     found = attributes.select(answer, _ATTRIBUTES, _WANTED)
     speed = attributes.number(found.get(_SPEED, b""))
     duplex = attributes.number(found.get(_DUPLEX, b"\xff"))

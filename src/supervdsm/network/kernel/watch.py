@@ -23,7 +23,7 @@ _log: Final = logging.getLogger(__name__)
 
 KEPT: Final = 1000
 _MAX_DIGITS: Final = 19
-_KINDS: Final[Mapping[Role, Literal["nic", "bond", "vlan"]]] = {
+_KINDS: Final[Mapping[Role | None, Literal["nic", "bond", "vlan"]]] = {
     Role.NIC: "nic",
     Role.BOND: "bond",
     Role.VLAN: "vlan",
@@ -47,11 +47,23 @@ class LinkWatch:
 
     def tell(self, changes: Sequence[Change]) -> None:
         """Take what the kernel told; who waits for it is woken."""
-        users = devices_of(self._running())
-        found = [
-            told
+        shown = [
+            (change, kind)
             for change in changes
-            if (told := self._told(change, users.get(change.link.name))) is not None
+            if (kind := _KINDS.get(role(change.link, self._patterns))) is not None
+        ]
+        # Not asked for nothing: on a host of many networks it takes some milliseconds.
+        users = devices_of(self._running()) if shown else {}
+        found = [
+            LinkChange(
+                device=change.link.name,
+                kind=kind,
+                state="up" if change.up else "down",
+                networks=users[change.link.name],
+                time=change.time,
+            )
+            for change, kind in shown
+            if change.link.name in users
         ]
         if not found:
             return
@@ -85,19 +97,6 @@ class LinkWatch:
         with self._news:
             self._ended = True
             self._news.notify_all()
-
-    def _told(self, change: Change, networks: Sequence[str] | None) -> LinkChange | None:
-        shown = role(change.link, self._patterns)
-        kind = _KINDS.get(shown) if shown else None
-        if networks is None or kind is None:
-            return None
-        return LinkChange(
-            device=change.link.name,
-            kind=kind,
-            state="up" if change.up else "down",
-            networks=list(networks),
-            time=change.time,
-        )
 
     def _cursor(self) -> str:
         return f"{self._instance}:{self._count}"
