@@ -153,7 +153,7 @@ class Network(Interface, name=NETWORK):
 
     @verb(
         limit=seconds(30),
-        errors=(ServiceFailed,),
+        errors=(ServiceFailed, NetlinkFailed),
         touches="asks the LLDP daemon",
     )
     def get_lldp_info(self, devices: list[str]) -> LldpInfo:

@@ -87,8 +87,8 @@ class DhcpClients:
         host_root: Path = paths.HOST_ROOT,
     ) -> None:
         self._launcher = launcher or Units()
-        self._wishes = wishes or Wishes()
-        self._leases = leases or Leases()
+        self.wishes = wishes or Wishes()
+        self.leases = leases or Leases()
         self._state = state
         self._proc = proc
         self._host_root = host_root
@@ -99,7 +99,7 @@ class DhcpClients:
         One that should have ended already is told to do nothing. Without a client this costs the
         reading of a directory. Raises ServiceFailed.
         """
-        wishes = self._wishes.all()
+        wishes = self.wishes.all()
         if not wishes:
             return {}
         started = set(self._launcher.started())
@@ -119,10 +119,10 @@ class DhcpClients:
             self.stop(device)
             before = None
         if before is None:
-            self._leases.forget(instance)
+            self.leases.forget(instance)
         self._give_identity()
         self._promote_secondaries(device)
-        self._wishes.write(instance, Wish(device, dhcp))
+        self.wishes.write(instance, Wish(device, dhcp))
         try:
             self._launcher.restart(instance)
         except ServiceFailed:
@@ -135,25 +135,25 @@ class DhcpClients:
         addresses and routes away. Raises ServiceFailed and OSError.
         """
         instance = instance_name(device)
-        if instance in self._wishes.all():
+        if instance in self.wishes.all():
             self._end(instance)
             self._restore_link_local(device)
 
     def bound(self, device: str) -> bool:
         """Tell whether the client of `device` has all the leases that it shall get."""
         instance = instance_name(device)
-        if not self._wishes.exists(instance):
+        if not self.wishes.exists(instance):
             return False
-        wish, told = self._wishes.read(instance), self._leases.read(instance)
+        wish, told = self.wishes.read(instance), self.leases.read(instance)
         return bool(
             (told.ipv4.address or not wish.dhcp.ipv4) and (told.ipv6.address or not wish.dhcp.ipv6)
         )
 
     def _end(self, instance: str) -> None:
-        self._wishes.leave(instance)
+        self.wishes.leave(instance)
         self._launcher.stop(instance)
-        self._leases.forget(instance)
-        self._wishes.forget(instance)
+        self.leases.forget(instance)
+        self.wishes.forget(instance)
 
     def _give_identity(self) -> None:
         """Make the DHCPv6 identity of this host, unless it has one.

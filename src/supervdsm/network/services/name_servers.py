@@ -49,14 +49,16 @@ class NameServers:
             _log.info("Name servers by DHCP: %s", ", ".join(told))
             self._write(told)
 
-    def start(self) -> None:
-        """Carry now and whenever a lease or a wish changes, in a thread of its own."""
-        threading.Thread(target=self._run, name="name-servers", daemon=True).start()
+    def start(self) -> threading.Thread:
+        """Carry now and whenever a lease or a wish changes, in a thread of its own, which is
+        returned. Without the directories of both (tmpfiles.d makes them) it ends at once.
+        """
+        thread = threading.Thread(target=self._run, name="name-servers", daemon=True)
+        thread.start()
+        return thread
 
     def _run(self) -> None:
         try:
-            for directory in (self._wishes.directory, self._leases.directory):
-                directory.mkdir(mode=0o755, parents=True, exist_ok=True)
             watch = Watch((self._wishes.directory, self._leases.directory))
         except OSError as error:
             _log.warning("Name servers of DHCP are not used: %s", error)

@@ -37,9 +37,10 @@ class Lab:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    leases = Leases(tmp_path / "leases")
+    wishes, leases = Wishes(tmp_path / "wishes"), Leases(tmp_path / "leases")
+    wishes.directory.mkdir()
     leases.directory.mkdir()
-    return Lab(Wishes(tmp_path / "wishes"), leases)
+    return Lab(wishes, leases)
 
 
 def test_those_of_the_default_route_s_network_count(lab: Lab) -> None:
@@ -104,3 +105,14 @@ def test_a_resolv_conf_that_cannot_be_written_ends_nothing(
     lab.lease("nic0", "192.0.2.54")
     assert lab.written.wait(10)
     assert "resolv.conf" in caplog.text
+
+
+def test_without_its_directories_it_ends_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = Lab(Wishes(tmp_path / "wishes"), Leases(tmp_path / "leases"))
+    thread = lab.carrier().start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert "not used" in caplog.text
+    assert list(tmp_path.iterdir()) == []
