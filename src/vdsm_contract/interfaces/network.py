@@ -113,7 +113,7 @@ class Network(Interface, name=NETWORK):
     @verb(
         limit=seconds(60),
         errors=(NetlinkFailed, DeviceUnavailable),
-        touches="ingress and root qdisc of a device of a network, with tc filters to `target`",
+        touches="clsact qdisc with tc filters, and IFF_PROMISC, of the bridge of a network",
     )
     def set_port_mirroring(self, network: str, target: str) -> None:
         """Copy all frames of the bridge `network` to the device `target`."""
@@ -121,7 +121,7 @@ class Network(Interface, name=NETWORK):
     @verb(
         limit=seconds(60),
         errors=(NetlinkFailed, DeviceUnavailable),
-        touches="ingress and root qdisc of a device of a network",
+        touches="clsact qdisc with tc filters, and IFF_PROMISC, of the bridge of a network",
     )
     def unset_port_mirroring(self, network: str, target: str) -> None:
         """End what SetPortMirroring began."""
