@@ -80,7 +80,7 @@ def bonds(forecast: Forecast, target: State) -> None:
     wanted = [device for device in target.devices.values() if device.kind == "bond"]
     for bond in wanted:
         if bond.name not in forecast.devices:
-            forecast.do(op.CreateDevice(replace(_bare(bond), options=_settable(bond))))
+            forecast.do(op.CreateDevice(replace(_bare(bond), options=_settable(forecast, bond))))
     taken: dict[str, str] = {
         name: device.master
         for name, device in target.devices.items()
@@ -103,7 +103,7 @@ def bonds(forecast: Forecast, target: State) -> None:
 def _set_bond_options(forecast: Forecast, bond: Device) -> dict[str, str]:
     """Set a bond's options; return the ports that had to leave it for that."""
     name = bond.name
-    changes = bonding.changes(forecast.devices[name].options or {}, _settable(bond))
+    changes = bonding.changes(forecast.devices[name].options or {}, _settable(forecast, bond))
     if not changes:
         return {}
     released = {}
@@ -117,14 +117,17 @@ def _set_bond_options(forecast: Forecast, bond: Device) -> dict[str, str]:
     return released
 
 
-def _settable(bond: Device) -> dict[str, str]:
+def _settable(forecast: Forecast, bond: Device) -> dict[str, str]:
     """Return the options that the kernel takes: one that was read may be without effect in the
-    bond's mode, and is then refused.
+    bond's mode, and is then refused. A primary port that was pulled out cannot be named.
     """
     found = bond.options or {}
     mode = found.get("mode", bonding.DEFAULT_MODE)
-    monitored = found.get("miimon", bonding.default("miimon", mode)) != "0"
-    left_out = () if monitored else _NEED_MIIMON
+    left_out: set[str] = set()
+    if found.get("miimon", bonding.default("miimon", mode)) == "0":
+        left_out.update(_NEED_MIIMON)
+    if found.get("primary") and found["primary"] not in forecast.devices:
+        left_out.add("primary")
     return {
         name: found[name]
         for name, option in bonding.OPTIONS.items()

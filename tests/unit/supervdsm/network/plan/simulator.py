@@ -130,6 +130,10 @@ class Kernel:
         """Return the VLANs on a device."""
         return [link for link in self.links.values() if name and link.lower == name]
 
+    def unplug(self, name: str) -> None:
+        """Take a NIC out of the host."""
+        self._vanish(self.links[name])
+
     # -- operations ------------------------------------------------------------------------------
 
     def apply(self, operation: op.Operation) -> None:
@@ -231,8 +235,11 @@ class Kernel:
     def _delete(self, operation: op.Operation, link: Link) -> None:
         if link.kind not in {"bond", "bridge", "vlan"}:
             raise Refused(errno.EOPNOTSUPP, operation)
+        self._vanish(link)
+
+    def _vanish(self, link: Link) -> None:
         for vlan in self.vlans(link.name):
-            self._delete(operation, vlan)
+            self._vanish(vlan)
         for port in self.ports(link.name):
             self._release(port)
         if link.master:
@@ -361,6 +368,8 @@ class Kernel:
                 raise Refused(errno.EBUSY, operation, name)
             if name == "miimon":
                 miimon = value
+            if name == "primary" and value and value not in self.links:
+                raise Refused(errno.ENODEV, operation, name)
             if name in DELAYS and miimon == "0":
                 raise Refused(errno.EPERM, operation, name)
         if "mode" in options and options["mode"] != bond.options["mode"]:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervdsm.network.config import Configuration
+from supervdsm.network.plan.feasible import unreachable
 from supervdsm.network.plan.operations import DeleteDevice, Operation
 from supervdsm.network.plan.planner import plan
 from supervdsm.network.plan.state import State
 from supervdsm.network.plan.target import target
-from unit.supervdsm.network.generators import configurations, hosts
+from unit.supervdsm.network.generators import NICS, configurations, hosts
 from unit.supervdsm.network.plan.essence import differences, essence
 from unit.supervdsm.network.plan.simulator import Kernel, Refused
 
@@ -133,6 +134,32 @@ def test_there_is_a_way_back_when_operations_failed_and_later_ones_were_done(
 
     arrive(kernel, current.restricted(there.devices.keys() | there.absent), orderly=False)
     assert differences(kernel.read(), before) == {}
+
+
+@EXAMPLES
+@given(hosts(), configurations(), configurations(), st.data())
+def test_a_nic_that_is_pulled_out_does_not_hold_up_the_rest(
+    host: State, running: Configuration, wanted: Configuration, data: st.DataObject
+) -> None:
+    kernel = Kernel(host)
+    move(kernel, NOTHING, running)
+    current = kernel.read()
+    before = essence(current)
+    there = target(current, running, wanted)
+    operations = plan(current, there)
+    run(kernel, operations[: data.draw(st.integers(0, len(operations)))])
+    gone = data.draw(st.sampled_from(NICS))
+    kernel.unplug(gone)
+
+    arrive(copy.deepcopy(kernel), there, orderly=False)
+    back = current.restricted(there.devices.keys() | there.absent)
+    arrive(kernel, back, orderly=False)
+    lost = unreachable(kernel.read(), back)
+    assert lost <= {gone} | {name for name in back.devices if back.devices[name].lower}
+    # A bond can have no primary port that is not there.
+    names = back.devices.keys() - lost
+    found = [name.partition(" ") for name in differences(kernel.read(), before)]
+    assert not [name for name, _, field in found if name in names and field != "options"]
 
 
 @EXAMPLES
