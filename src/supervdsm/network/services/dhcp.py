@@ -9,6 +9,7 @@ lease (`leases.py`). `dhcp_client.py` and `dhcp_hook.py` are what runs inside of
 import hashlib
 import hmac
 import logging
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 STATE: Final = paths.STATE_DIR / "dhcp"
 """dhcpcd's own directory (/var/lib/dhcpcd in the clients' containers): leases and the DUID."""
 
+_POLL_SECONDS: Final = 0.1
 _DUID_TYPE_UUID: Final = "00:04"
 """RFC 6355."""
 _DUID_KEY: Final = b"vdsm DHCP unique identifier"
@@ -140,11 +142,29 @@ class DhcpClients:
             self._restore_link_local(device)
 
     def bound(self, device: str) -> bool:
-        """Tell whether the client of `device` has all the leases that it shall get."""
-        instance = instance_name(device)
-        if not self.wishes.exists(instance):
-            return False
-        wish, told = self.wishes.read(instance), self.leases.read(instance)
+        """Tell whether the client of `device` has all the leases that it shall get. Raises
+        OSError.
+        """
+        wish = self.wishes.all().get(instance_name(device))
+        return wish is not None and self._is_bound(wish)
+
+    def wait(self, limit: float) -> list[str]:
+        """Wait until all clients have their leases, `limit` seconds at most; return the devices of
+        those that have not. Raises OSError.
+
+        For a boot: what needs the network starts after us.
+        """
+        end = time.monotonic() + limit
+        while waiting := [
+            wish.device for wish in self.wishes.all().values() if not self._is_bound(wish)
+        ]:
+            if time.monotonic() > end:
+                break
+            time.sleep(_POLL_SECONDS)
+        return waiting
+
+    def _is_bound(self, wish: Wish) -> bool:
+        told = self.leases.read(instance_name(wish.device))
         return bool(
             (told.ipv4.address or not wish.dhcp.ipv4) and (told.ipv6.address or not wish.dhcp.ipv6)
         )

@@ -4,6 +4,7 @@
 tests/process/supervdsm/network/test_dhcp.py has the real dhcpcd, tests/host/test_dhcp.py the units.
 """
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -212,3 +213,14 @@ def test_without_a_machine_id_dhcpcd_makes_one(lab: Lab) -> None:
     (lab.root / "etc/machine-id").unlink()
     lab.clients.start("nic0", V4)
     assert not (lab.root / "state/duid").exists()
+
+
+def test_a_boot_waits_for_leases_no_longer_than_it_shall(lab: Lab) -> None:
+    assert lab.clients.wait(0) == []
+    lab.clients.start("nic0", V4)
+    lab.clients.start("nic1", V4)
+    lab.leases.write("nic0", Told(ipv4=Lease("192.0.2.2/24")))
+    assert lab.clients.wait(0) == ["nic1"]
+    later = threading.Timer(0.2, lab.leases.write, ("nic1", Told(ipv4=Lease("192.0.2.3/24"))))
+    later.start()
+    assert lab.clients.wait(10) == []
