@@ -29,6 +29,7 @@ _TARGET_KINDS: Final = frozenset({"tun", "veth", "dummy"})
 """What may get the copies: taps of VMs and what leads to a namespace. Any other device would put
 them on a wire or back into a bridge."""
 
+_CLSACT: Final = "clsact"
 _IFF_PROMISC: Final = 0x100
 _NONE: Final = 0
 """No device has this index."""
@@ -79,10 +80,12 @@ def _unset(kernel: NetlinkSocket, bridge: int, target: str) -> None:
     _delete(kernel, bridge, (one for one in present if one.target == target))
     if any(one.target != target for one in present):
         return
-    if present:
+    empty = not _filters(kernel, bridge) and _room(kernel, bridge) == _CLSACT
+    if present or empty:
         _set_promiscuous(kernel, bridge, on=False)
-    if not _filters(kernel, bridge):
-        _tolerate(kernel, tc.delete_clsact(bridge), errno.ENOENT, errno.EINVAL)
+    if empty:
+        # At last: as long as it is there, an end that was cut short can be told from none.
+        _tolerate(kernel, tc.delete_clsact(bridge), errno.ENOENT)
 
 
 def leads_back(target: Link, devices: Iterable[Link]) -> bool:
@@ -133,12 +136,15 @@ def _make_room(kernel: NetlinkSocket, bridge: int) -> None:
     """Give the bridge a clsact qdisc if it has none. One of kind `ingress` takes filters for what
     goes out, too, without a word, and shows them what comes in.
     """
-    kind = tc.filter_room(bridge, kernel.dump(tc.RTM_GETQDISC, tc.HEADER.pack(0, bridge, 0, 0, 0)))
-    if kind == "clsact":
-        return
-    if kind:
+    kind = _room(kernel, bridge)
+    if not kind:
+        kernel.request(tc.clsact(bridge))
+    elif kind != _CLSACT:
         raise KernelError(errno.EEXIST, f"the bridge has a qdisc of kind {kind} already")
-    kernel.request(tc.clsact(bridge))
+
+
+def _room(kernel: NetlinkSocket, bridge: int) -> str:
+    return tc.filter_room(bridge, kernel.dump(tc.RTM_GETQDISC, tc.HEADER.pack(0, bridge, 0, 0, 0)))
 
 
 def _filters(kernel: NetlinkSocket, bridge: int) -> list[memoryview]:

@@ -5,6 +5,7 @@ import fcntl
 import json
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import FileIO
@@ -103,6 +104,15 @@ class Bridges:
     def promiscuous(self, device: str) -> bool:
         return "PROMISC" in self.namespace.ip_json(f"link show {device}")[0]["flags"]
 
+    def wait_for_carriers(self) -> None:
+        """Until the kernel has noticed a cable, by a worker of its own, it drops what is sent."""
+        deadline = time.monotonic() + _SECONDS
+        while {"DOWN", "LOWERLAYERDOWN"} & {
+            link["operstate"] for link in self.namespace.ip_json("link show up")
+        }:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def tc_do(self, command: str) -> None:
         run("tc", "-n", self.namespace.name, *command.split())
 
@@ -139,6 +149,7 @@ def bridges(namespace: Namespace) -> Iterator[Bridges]:
         made.plug("tap_1")
         made.plug("tap_2")
         namespace.ip("link set tap_1 master red")
+        made.wait_for_carriers()
         yield made
         for thing in (*made.sockets.values(), *made.guests.values()):
             thing.close()
@@ -269,6 +280,13 @@ def test_half_a_mirroring_is_made_whole_and_can_be_ended(bridges: Bridges) -> No
     bridges.call(half)
     bridges.unset("red", "tap_2")
     assert bridges.qdiscs("red") == []
+
+
+def test_an_end_that_was_cut_short_is_ended(bridges: Bridges) -> None:
+    bridges.tc_do("qdisc add dev red clsact")
+    bridges.namespace.ip("link set red promisc on")
+    bridges.unset("red", "tap_2")
+    assert (bridges.qdiscs("red"), bridges.promiscuous("red")) == ([], False)
 
 
 def test_filters_of_others_stay_and_see_the_frames(bridges: Bridges) -> None:
