@@ -69,8 +69,11 @@ class Cache:
         """Listen no more, until the next reading."""
         with self._lock:
             events = self._events
+            if events is not None:
+                # The thread closes what this writes to, under the same lock.
+                events.end()
         if events is not None:
-            events.end()
+            events.join()
 
     def devices(self) -> tuple[Link, ...]:
         """Return the devices that there are. Raises NetlinkFailed."""
@@ -204,9 +207,12 @@ class _Events:
         os.eventfd_write(self._wake, 1)
 
     def end(self) -> None:
-        """Let the thread end, and wait for it."""
+        """Let the thread end."""
         self._ending = True
         self.rouse()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
         if self._thread is not None:
             self._thread.join()
 
