@@ -36,8 +36,13 @@ examples:
 """
 
 
-def main(argv: Sequence[str] | None = None, extra_rooms: Sequence[Interface] = ()) -> int:
-    """Run supervdsm; `extra_rooms` are served beside the usual ones."""
+def main(
+    argv: Sequence[str] | None = None,
+    extra_rooms: Sequence[Interface] = (),
+    network: NetworkRoom | None = None,
+) -> int:
+    """Run supervdsm; `extra_rooms` are served beside the usual ones, `network` in the place of its
+    own."""
     options = _parser().parse_args(argv)
     systemd.log_to_journal(options.log_level)
     lifecycle = Lifecycle(drain_seconds=options.drain_seconds)
@@ -49,7 +54,9 @@ def main(argv: Sequence[str] | None = None, extra_rooms: Sequence[Interface] = (
         draining=lambda: lifecycle.draining,
     )
     storage = StorageRoom(data_center=options.data_center)
-    rooms: list[Interface] = [service, HostRoom(), storage, NetworkRoom(), *extra_rooms]
+    network = network or NetworkRoom()
+    lifecycle.at_drain.append(network.end_watches)
+    rooms: list[Interface] = [service, HostRoom(), storage, network, *extra_rooms]
     dispatcher.table = table.build(rooms)
     if options.verbs:
         print(table.as_text(dispatcher.table))
@@ -66,7 +73,7 @@ def main(argv: Sequence[str] | None = None, extra_rooms: Sequence[Interface] = (
     )
     listeners.append(listener)
     _log.info("supervdsm %s, contract %s, pid %d", RELEASE, CONTRACT_VERSION, os.getpid())
-    return lifecycle.run(listener)
+    return lifecycle.run(listener, first=[network.before_serving])
 
 
 def console() -> None:

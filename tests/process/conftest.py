@@ -131,6 +131,7 @@ class Manager:
                     "LISTEN_FDS": "1",
                     "NOTIFY_SOCKET": str(self._notify_path),
                     "FAULTS_EFFECTS": str(self.effects),
+                    "FAULTS_STATE": str(self.path.parent / "state"),
                     **self.environment,
                 },
                 pass_fds=(fd, 3),

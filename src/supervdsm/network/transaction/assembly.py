@@ -24,7 +24,6 @@ JOURNAL: Final = Path("supervdsm/network.journal")
 class Transactions:
     """What the room serves changes with."""
 
-    store: Store
     confirmation: Confirmation
     setup: Setup
     restore: Restore
@@ -34,6 +33,7 @@ class Transactions:
     @staticmethod
     def over(
         kernel: Kernel,
+        store: Store,
         *,
         state_dir: Path,
         run_dir: Path,
@@ -42,11 +42,10 @@ class Transactions:
         nic_seconds: float = NIC_SECONDS,
     ) -> "Transactions":
         """Put the parts together."""
-        store, confirmation = Store(state_dir), Confirmation()
+        confirmation = Confirmation()
         changer = Changer(kernel, store, Journal(state_dir / JOURNAL))
         recovery, mark = Recovery(changer), BootMark(run_dir)
         return Transactions(
-            store=store,
             confirmation=confirmation,
             setup=Setup(changer, recovery, hooks, confirmation),
             restore=Restore(changer, recovery, mark, set_numvfs, nic_seconds),

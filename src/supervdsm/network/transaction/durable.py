@@ -33,17 +33,22 @@ def replace(path: Path, content: bytes, *, check: Callable[[], None] = lambda: N
     """Put `content` at `path` as a whole. `check` is asked last, and may raise to leave all as it
     was. Raises OSError.
     """
-    beside = path.with_name(f"{path.name}.new")
+    new = beside(path)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(beside, flags, 0o600)
+    fd = os.open(new, flags, 0o600)
     try:
         _write(fd, content)
         os.fsync(fd)
     finally:
         os.close(fd)
     check()
-    beside.rename(path)
+    new.rename(path)
     flush_directory(path.parent)
+
+
+def beside(path: Path) -> Path:
+    """Return where the new content of `path` is written before it is renamed."""
+    return path.with_name(f"{path.name}.new")
 
 
 def remove(path: Path) -> None:
@@ -96,14 +101,14 @@ def switch_link(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target` in one step, whatever it was; a directory that stood
     there stays, as `TARGET.ln`. Raises OSError.
     """
-    beside = link.with_name(f"{target}.ln")
-    if beside.is_symlink():
-        beside.unlink()  # of one that was killed here
-    beside.symlink_to(target)
+    new = link.with_name(f"{target}.ln")
+    if new.is_symlink():
+        new.unlink()  # of one that was killed here
+    new.symlink_to(target)
     if link.is_dir() and not link.is_symlink():
-        _exchange(beside, link)
+        _exchange(new, link)
     else:
-        beside.rename(link)
+        new.rename(link)
     flush_directory(link.parent)
 
 

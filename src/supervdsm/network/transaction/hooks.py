@@ -31,7 +31,7 @@ _log: Final = logging.getLogger(__name__)
 HOOKS_DIR: Final = Path("/usr/libexec/vdsm/hooks")
 LIMIT: Final = 60.0
 """Seconds for all hooks of one point together."""
-_NSENTER: Final = ("nsenter", "--target", "1", "--mount", "--")
+NSENTER: Final = ("nsenter", "--target", "1", "--mount", "--")
 _STOP: Final = 2
 _KILLED: Final = -9
 _MOST: Final = 16 * 1024 * 1024
@@ -56,13 +56,15 @@ class _File(msgspec.Struct, frozen=True):
 class Hooks:
     """The hooks below `directory`, a path of the host.
 
-    `root` is the host's root tree as we see it; None when we are in its mount namespace. `run_dir`
-    has the same path here and there. `limit` is in seconds.
+    `root` is the host's root tree as we see it, and `enter` the command that runs a program in its
+    mount namespace; `root` is None when we are in that. `run_dir` has the same path here and there.
+    `limit` is in seconds.
     """
 
     directory: Path = HOOKS_DIR
     root: Path | None = paths.HOST_ROOT
     run_dir: Path = paths.RUN_DIR
+    enter: Sequence[str] = NSENTER
     limit: float = LIMIT
 
     def before(self, request: Request) -> Request:
@@ -115,7 +117,7 @@ class Hooks:
         try:
             return command.run(
                 [
-                    *(_NSENTER if self.root else ()),
+                    *(self.enter if self.root else ()),
                     "/usr/bin/env",
                     f"_hook_json={file}",
                     str(hook),

@@ -95,6 +95,10 @@ class Journal:
         """End the change. Raises OSError."""
         durable.remove(self._path)
 
+    def tidy(self) -> None:
+        """Remove what a process that was killed while it wrote has left. Raises OSError."""
+        durable.beside(self._path).unlink(missing_ok=True)
+
     def set_aside(self, reason: str) -> None:
         """Give up a record, keeping it for whoever wants to know. Raises OSError."""
         bad = self._path.with_name(f"{self._path.name}.bad")

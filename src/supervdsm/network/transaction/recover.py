@@ -31,6 +31,7 @@ class Recovery:
         In another boot the devices are not those of before: only files are put in order then.
         """
         try:
+            self._changer.journal.tidy()
             record = self._changer.journal.read()
             if record is None or self._end(record, same_boot=same_boot):
                 self._changer.store.collect()
@@ -56,6 +57,7 @@ class Recovery:
             record = self._changer.journal.read()
             if record is not None and not self._end(record, same_boot=True):
                 self._changer.journal.set_aside(f"{record.title} was given up by an operator")
+                self._changer.store.collect()
         except OSError as error:
             raise _refused("read the journal", error.errno or 0, str(error)) from error
 

@@ -51,8 +51,12 @@ class Setup:
     def plan(self, request: Request) -> list[str]:
         """Say what `setup` would do, and do nothing. Raises NetworkConfigError, NetlinkFailed."""
         request_options.parse(request.options)
-        running = self._changer.store.running()
-        change = self._proposed(request, running, Options())
+        change = proposed(
+            self._changer.kernel.read_anyway(),
+            self._changer.store.running(),
+            request.networks,
+            request.bondings,
+        )
         return [str(operation) for operation in planner.plan(change.current, change.target)]
 
     def persist(self) -> None:

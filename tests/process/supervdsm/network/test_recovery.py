@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a supervdsm does with the change that the one before it was killed in."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from faults.kernel_dump import Dump, difference
+from faults.network_host import Host, network_host
+from vdsm_contract import flow
+from vdsm_contract.errors import NetworkChangeFailed, SupervdsmDied
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace")
+
+NETWORKS: dict[str, Any] = {
+    "ovirtmgmt": {"nic": "nic0", "ipaddr": "10.0.1.2", "prefix": 24, "gateway": "10.0.1.1"},
+    "storage": {"nic": "nic1", "ipaddr": "10.0.2.2", "prefix": 24, "gateway": "10.0.2.1"},
+}
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with network_host() as made:
+        made.start()
+        yield made
+
+
+def cut_off(host: Host, step: int = 20) -> Dump:
+    """Kill the supervdsm in the middle of a change; return the kernel's network before."""
+    before = host.dump()
+    host.arm("kill", step)
+    with flow.bound("0f1e-flow"), pytest.raises(SupervdsmDied):
+        host.setup(NETWORKS)
+    host.kill()
+    assert difference(before, host.dump()) != []
+    return before
+
+
+def test_a_call_that_waited_is_served_by_a_network_that_is_whole(host: Host) -> None:
+    cut_off(host)
+    host.begin()
+    with host.client() as client:
+        # It waits in the socket while the old state is put back.
+        assert client.network.network_caps().bridges == {}
+    host.ready()
+
+
+def test_the_log_says_whose_change_it_was_and_how_it_ended(host: Host) -> None:
+    cut_off(host)
+    host.start()
+    (cut, ended) = [line for line in host.log().splitlines() if "recovery:" in line]
+    assert 'SetupNetworks flow="0f1e-flow"' in cut
+    assert "was cut off, before its commit" in cut
+    assert "rolled back" in ended
+
+
+def test_after_it_the_same_change_can_be_made(host: Host) -> None:
+    cut_off(host)
+    host.start()
+    host.setup(NETWORKS)
+    assert {"ovirtmgmt", "storage"} <= host.devices()
+
+
+def test_a_nic_that_was_pulled_out_meanwhile_does_not_hold_it_up(host: Host) -> None:
+    before = cut_off(host)
+    host.ip("link del nic1")
+    host.start()
+    del before["links"]["nic1"], before["links"]["far1"]
+    seen = host.dump()
+    assert seen["links"] == before["links"]
+    assert host.leftovers() == []
+    assert "Not put back, for it is not there any more: nic1" in host.log()
+
+
+def test_a_journal_that_cannot_be_read_is_kept_and_everybody_is_told(host: Host) -> None:
+    cut_off(host)
+    journal = host.directory / "state/supervdsm/network.journal"
+    journal.write_text("{")
+    host.start()
+    assert "is set aside as" in host.log()
+    assert host.leftovers() == ["network.journal.bad"]
+    host.setup(NETWORKS)
+
+
+def test_what_cannot_be_put_back_is_refused_until_it_can_or_an_operator_decides(
+    host: Host,
+) -> None:
+    before = cut_off(host)
+    # Somebody took the name of a NIC's bridge for a device that is not ours to remove.
+    host.ip("link del ovirtmgmt", "link add ovirtmgmt type veth peer name theirs")
+    journal = host.directory / "state/supervdsm/network.journal"
+    text = journal.read_text().replace('"mtu":1500', '"mtu":70000')
+    journal.write_text(text)
+    host.start()
+    assert "NOT rolled back" in host.log()
+    with pytest.raises(NetworkChangeFailed, match="NOT as it was"):
+        host.setup({"other": {"nic": "nic5"}})
+    assert "other" not in host.devices()
+    journal.write_text(text.replace('"mtu":70000', '"mtu":1500'))
+    host.ip("link del ovirtmgmt")
+    host.setup({"other": {"nic": "nic5"}})
+    seen = host.dump()
+    assert seen["links"]["nic0"] == before["links"]["nic0"]
+    assert seen["links"]["nic5"]["master"] == "other"
+
+
+def test_a_restore_by_force_gives_up_what_cannot_be_put_back(host: Host) -> None:
+    cut_off(host)
+    journal = host.directory / "state/supervdsm/network.journal"
+    journal.write_text(journal.read_text().replace('"mtu":1500', '"mtu":70000'))
+    host.start()
+    with host.client() as client:
+        client.network.restore_networks(force=True)
+    assert host.leftovers() == ["network.journal.bad"]
+    host.setup({"other": {"nic": "nic5"}})
