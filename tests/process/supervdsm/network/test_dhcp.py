@@ -12,11 +12,11 @@ import pytest
 from process.supervdsm.network.dhcp_site import Site, site
 from process.supervdsm.network.namespace import run
 from supervdsm.network.plan.state import Dhcp, source_table
-from supervdsm.network.services.name_servers import NameServers
 from vdsm_contract.errors import ServiceFailed
 
 MAIN = Dhcp(ipv4=True, ipv6=False, default_route=True)
 OTHER = Dhcp(ipv4=True, ipv6=False, default_route=False)
+OTHER6 = Dhcp(ipv4=True, ipv6=True, default_route=False)
 V6 = Dhcp(ipv4=False, ipv6=True, default_route=True)
 BOTH = Dhcp(ipv4=True, ipv6=True, default_route=True)
 
@@ -57,36 +57,75 @@ def rules(lab: Site) -> list[str]:
     return [line.strip() for line in lab.host.ip("rule").splitlines() if line.startswith("3200:")]
 
 
-def test_the_default_route_network_gets_the_default_route(lab: Site) -> None:
-    bound(lab, "nic0", MAIN)
-    (address,) = lab.addresses("nic0")
+# --- what leases bring ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Both clients have their leases; nic0's is the default route's network."""
+    with site(tmp_path_factory.mktemp("served") / "site") as built:
+        bound(built, "nic0", BOTH)
+        bound(built, "nic1", OTHER6)
+        yield built
+
+
+def test_the_default_route_network_gets_the_default_route(served: Site) -> None:
+    (address,) = served.addresses("nic0")
     assert address.startswith("192.0.2.")
     assert address.endswith("/24")
-    assert gateways(lab) == [("nic0", "192.0.2.1")]
-    assert rules(lab) == []
+    assert gateways(served) == [("nic0", "192.0.2.1")]
 
 
-def test_another_network_gets_source_routes(lab: Site) -> None:
-    bound(lab, "nic1", OTHER)
-    (address,) = lab.addresses("nic1")
+def test_another_network_gets_source_routes(served: Site) -> None:
+    (address,) = served.addresses("nic1")
     table = str(source_table("nic1"))
-    assert gateways(lab) == []
-    assert gateways(lab, table) == [("nic1", "198.51.100.1")]
-    assert sorted(rules(lab)) == sorted(
+    assert gateways(served, table) == [("nic1", "198.51.100.1")]
+    assert sorted(rules(served)) == sorted(
         [
             f"3200:\tfrom all to 198.51.100.0/24 lookup {table} proto static",
             f"3200:\tfrom 198.51.100.0/24 lookup {table} proto static",
         ]
     )
-    # The server also told a route to 203.0.113.0/24, which is not for a network like this.
-    (way,) = lab.host.ip_json(f"route get 203.0.113.9 from {address.partition('/')[0]}")
+    (way,) = served.host.ip_json(f"route get 203.0.113.9 from {address.partition('/')[0]}")
     assert (way["dev"], way["gateway"]) == ("nic1", "198.51.100.1")
 
 
-def test_only_the_default_route_network_takes_classless_routes(lab: Site) -> None:
-    bound(lab, "nic0", MAIN)
-    (route,) = lab.host.ip_json("-4 route show 203.0.113.0/24")
+def test_only_the_default_route_network_takes_classless_routes(served: Site) -> None:
+    (route,) = served.host.ip_json("-4 route show 203.0.113.0/24")
     assert (route["dev"], route["gateway"]) == ("nic0", "192.0.2.99")
+
+
+def test_only_the_default_route_network_is_told_name_servers(served: Site) -> None:
+    assert served.leases.read("nic0").nameservers == ("192.0.2.53", "2001:db8::53")
+    assert served.leases.read("nic1").nameservers == ()
+
+
+def test_dhcpv6_gives_an_address_and_the_kernel_the_routes(served: Site) -> None:
+    (address,) = served.addresses("nic0", 6)
+    assert address.startswith("2001:db8::1")
+    assert address.endswith("/128")
+    served.wait(lambda: "proto ra" in served.host.ip("-6 route show default dev nic0"))
+
+
+def test_slaac_stays_the_kernel_s(served: Site) -> None:
+    served.wait(lambda: len(served.addresses("nic1", 6)) == 2)
+    assert {one.rpartition("/")[2] for one in served.addresses("nic1", 6)} == {"128", "64"}
+
+
+def test_the_identity_is_the_host_s_for_all_clients(served: Site) -> None:
+    duid = (served.launcher.directory / "state/duid").read_text().strip()
+    assert duid.startswith("00:04:")
+    assert len(duid.split(":")) == 18
+    assert served.launcher.log().count(f"DUID {duid}") == 2
+
+
+def test_a_server_that_reserves_by_hardware_address_knows_the_client(served: Site) -> None:
+    (link,) = served.host.ip_json("link show nic0")
+    leases = (served.launcher.directory / "dnsmasq.leases").read_text()
+    assert f"01:{link['address']}" in leases
+
+
+# --- what clients live through --------------------------------------------------------------------
 
 
 def test_two_clients_do_not_touch_each_other(lab: Site) -> None:
@@ -178,64 +217,12 @@ def test_a_lease_that_another_server_refuses_is_replaced(lab: Site) -> None:
     lab.wait(lambda: any(one.startswith("192.0.2.") for one in lab.addresses("nic0")))
 
 
-def test_name_servers_are_those_of_the_default_route_network(lab: Site) -> None:
-    written: list[tuple[str, ...]] = []
-    carrier = NameServers(
-        read=lambda: written[-1] if written else (),
-        write=lambda servers: written.append(tuple(servers)),
-        wishes=lab.wishes,
-        leases=lab.leases,
-    )
-    carrier.start()
-    bound(lab, "nic1", OTHER)
-    assert lab.leases.read("nic1").nameservers == ()
-    bound(lab, "nic0", BOTH)
-    lab.wait(lambda: written[-1:] == [("192.0.2.53", "2001:db8::53")])
-    lab.call(lab.clients.stop, "nic0")
-    assert carrier.told() == ()
-
-
-def test_dhcpv6_gives_an_address_and_the_kernel_the_routes(lab: Site) -> None:
-    bound(lab, "nic0", V6)
-    (address,) = lab.addresses("nic0", 6)
-    assert address.startswith("2001:db8::1")
-    assert address.endswith("/128")
-    assert lab.addresses("nic0", 4) == []
-    lab.wait(lambda: "proto ra" in lab.host.ip("-6 route show default dev nic0"))
-    lab.call(lab.clients.stop, "nic0")
-    assert lab.addresses("nic0", 6) == []
-
-
-def test_slaac_stays_the_kernel_s(lab: Site) -> None:
-    bound(lab, "nic1", Dhcp(ipv4=False, ipv6=True, default_route=False))
-    lab.wait(lambda: len(lab.addresses("nic1", 6)) == 2)
-    lab.call(lab.clients.stop, "nic1")
-    (address,) = lab.addresses("nic1", 6)
-    assert address.endswith("/64")
-
-
 def test_after_dhcpv6_the_kernel_makes_link_local_addresses_again(lab: Site) -> None:
     bound(lab, "nic0", V6)
     lab.call(lab.clients.stop, "nic0")
+    assert lab.addresses("nic0", 6) == []
     lab.host.batch("link set nic0 down", "link set nic0 up")
     lab.wait(lambda: "fe80:" in lab.host.ip("-6 addr show dev nic0 scope link"))
-
-
-def test_the_identity_of_the_host_is_made_once(lab: Site) -> None:
-    bound(lab, "nic0", V6)
-    bound(lab, "nic1", V6)
-    duid = (lab.launcher.directory / "state/duid").read_text().strip()
-    assert duid.startswith("00:04:")
-    assert len(duid.split(":")) == 18
-    # The server shows the beginning of it.
-    assert lab.said(f"client-id  {duid[:39]}") > 1
-
-
-def test_a_server_that_reserves_by_hardware_address_knows_the_client(lab: Site) -> None:
-    bound(lab, "nic0", MAIN)
-    (link,) = lab.host.ip_json("link show nic0")
-    leases = (lab.launcher.directory / "dnsmasq.leases").read_text()
-    assert f"01:{link['address']}" in leases
 
 
 def test_a_client_waits_for_a_cable(lab: Site) -> None:
