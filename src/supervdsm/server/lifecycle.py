@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Final
 
@@ -31,6 +31,9 @@ _log: Final = logging.getLogger(__name__)
 _IDLE_SECONDS: Final = 10.0
 """How often the listening thread is looked at when no watchdog waits for us."""
 _PROBES_PER_INTERVAL: Final = 3
+_ASK_SECONDS: Final = 10.0
+_FIRST_SECONDS: Final = 900.0
+"""What may come before we are ready: the way back of a change, and a restore."""
 
 
 class Lifecycle:
@@ -116,12 +119,32 @@ class Lifecycle:
 
 
 def _do(first: Sequence[Callable[[], None]]) -> None:
-    for action in first:
-        try:
-            action()
-        except Exception as defect:
-            # One that is never ready could not even say so by its verbs.
-            audit.unexpected(uuid.uuid4().hex, "what comes first", defect)
+    with _more_time():
+        for action in first:
+            try:
+                action()
+            except Exception as defect:
+                # One that is never ready could not even say so by its verbs.
+                audit.unexpected(uuid.uuid4().hex, "what comes first", defect)
+
+
+@contextmanager
+def _more_time() -> Iterator[None]:
+    """Let the service manager wait beyond TimeoutStartSec= until the block ends, within bounds."""
+    done = threading.Event()
+
+    def ask() -> None:
+        end = time.monotonic() + _FIRST_SECONDS
+        while not done.wait(_ASK_SECONDS) and time.monotonic() < end:
+            systemd.notify(f"EXTEND_TIMEOUT_USEC={int(3 * _ASK_SECONDS * 1_000_000)}")
+
+    asking = threading.Thread(target=ask, name="more-time", daemon=True)
+    asking.start()
+    try:
+        yield
+    finally:
+        done.set()
+        asking.join()
 
 
 def _probe(listener: Listener, *, timeout: float) -> bool:

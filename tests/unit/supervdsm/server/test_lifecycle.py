@@ -2,8 +2,42 @@
 """The end of the process."""
 
 import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from supervdsm.server import lifecycle
+
+
+def test_a_defect_in_what_comes_first_keeps_nothing_from_coming_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done = []
+
+    def defect() -> None:
+        raise KeyError("on purpose")
+
+    lifecycle._do([defect, lambda: done.append(1)])
+    assert done == [1]
+    assert "unexpected" in caplog.text
+    assert "on purpose" in caplog.text
+
+
+def test_the_manager_is_asked_for_more_time_while_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "_ASK_SECONDS", 0.01)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        heard: list[bytes] = []
+        lifecycle._do([lambda: heard.append(manager.recv(100))])
+        assert heard == [b"EXTEND_TIMEOUT_USEC=30000"]
+
 
 STUCK = """
 import sys
