@@ -2,14 +2,16 @@
 """DHCP clients in their real units, against a real server in a network namespace of the host."""
 
 import ast
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from machines import Machine
 
 PYTHON = "/opt/venv/bin/python"
-DEVICE, FAR, SERVER = "br-dhcp.5", "veth_server", "dhcp-server"
+DEVICE, FAR, SERVER = "veth_dhcp-0.5", "server", "dhcp-server"
 UNIT, CONTAINER = f"vdsm-dhcp@{DEVICE}.service", f"vdsm-dhcp-{DEVICE}"
 
 LAB = f"""
@@ -180,3 +182,37 @@ def test_the_client_has_few_privileges(lab: Machine) -> None:
     seen = lab.sh(f"podman exec {CONTAINER} sh -c 'ls /host 2>&1; touch /etc/x 2>&1 || true'")
     assert "No such file" in seen
     assert "Read-only" in seen
+
+
+def setup(host: Machine, networks: dict[str, Any]) -> None:
+    request = {"networks": networks, "bondings": {}, "options": {"connectivityCheck": False}}
+    words = ("vdsm-client", "-f", "-", "Host", "setupNetworks")
+    assert host.run(*words, stdin=json.dumps(request).encode()).stdout.strip() == "true"
+
+
+def test_a_network_of_the_api_has_a_client_and_its_name_servers(lab: Machine) -> None:
+    resolv_conf = lab.sh("cat /etc/resolv.conf")
+    network = {"nic": DEVICE, "bootproto": "dhcp", "dhcpv6": True, "defaultRoute": True}
+    setup(lab, {"red": network})
+    try:
+        lab.wait("grep -qs 2001:db8 /run/vdsm/leases/red.json")
+        lab.wait("grep -qs 198.51 /run/vdsm/leases/red.json")
+        lab.wait("grep -q 'nameserver 198.51.100.53' /etc/resolv.conf")
+        caps = lab.client("Host", "getCapabilities")
+        red = caps["networks"]["red"]
+        assert (red["dhcpv4"], red["dhcpv6"], red["ipv4defaultroute"]) == (True, True, True)
+        assert red["addr"].startswith("198.51.100.")
+        assert red["gateway"] == "198.51.100.1"
+        assert caps["nameservers"] == ["198.51.100.53"]
+        address = red["addr"]
+        setup(lab, {"red": {**network, "mtu": 1400}})
+        assert lab.client("Host", "getCapabilities")["networks"]["red"]["addr"] == address
+        setup(lab, {"red": {**network, "defaultRoute": False}})
+        lab.wait("ip rule | grep -q ^3200")
+        assert lab.sh("ip -4 route show default dev red") == ""
+    finally:
+        setup(lab, {"red": {"remove": True}})
+        lab.sh(f"printf '%s\\n' '{resolv_conf}' >/etc/resolv.conf")
+    assert lab.sh("ip rule | grep ^3200 || true") == ""
+    assert lab.sh("systemctl list-units --plain --no-legend 'vdsm-dhcp@*'") == ""
+    lab.wait("grep -q 'DHCPRELEASE(' /run/dhcp-server.log")

@@ -81,6 +81,7 @@ def test_a_frame_is_heard_and_told_in_ovirt_s_words(host: Machine, nic: str) -> 
     )
     told = ask(host, nic)["nics"][nic]
     assert told["enabled"] is True
+    assert host.client("Host", "getLldp", f'filter={{"devices": ["{nic}"]}}') == {nic: told}
     properties: dict[str, str] = {}
     for tlv in told["tlvs"]:
         properties |= tlv["properties"]
