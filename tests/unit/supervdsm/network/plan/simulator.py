@@ -43,6 +43,9 @@ class Refused(Exception):
         self.errno = number
 
 
+_RANDOM_HWADDR = "02:de:ad:be:ef:00"
+
+
 @dataclass
 class Link:
     """A device. `own` is what a bond gives back: MTU and hardware address."""
@@ -346,6 +349,9 @@ class Kernel:
             self._set_up(op.SetUp(link.name, False), link, False)
             self._take_mtu(link, link.own[0])
             self._take_hwaddr(link, link.own[1])
+            if not self.ports(master.name):
+                master.hwaddr_set = False
+                self._take_hwaddr(master, _RANDOM_HWADDR)
         self._follow_ports(master.name)
 
     def _set_bond_options(

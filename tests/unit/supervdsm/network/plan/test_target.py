@@ -256,6 +256,19 @@ def test_a_bond_parts_with_the_hardware_address_of_a_nic_that_leaves_it() -> Non
     assert {links[name].hwaddr for name in ("bond0", "bond0.5", "over")} == {hwaddr("eth2")}
 
 
+def test_a_bond_keeps_its_hardware_address_when_a_new_mode_makes_it_let_go_of_its_ports() -> None:
+    kernel = reached(NOTHING)
+    before = Configuration(
+        networks={"over": Network(name="over", bonding="bond0", vlan=5)},
+        bonds={"bond0": Bond(name="bond0", nics=("eth2",), options="mode=4")},
+    )
+    change(kernel, NOTHING, before)
+    after = Configuration(networks=before.networks, bonds=bonded(options="mode=1").bonds)
+    change(kernel, before, after)
+    links = kernel.links
+    assert {links[name].hwaddr for name in ("bond0", "bond0.5", "over")} == {hwaddr("eth2")}
+
+
 def test_options_of_a_bond_that_are_no_longer_named_go_back_to_their_defaults() -> None:
     before, after = bonded(options="mode=4 lacp_rate=fast"), bonded(options="mode=4")
     kernel = reached(NOTHING)
