@@ -257,6 +257,9 @@ class Forecast:
             self._change(name, permanent_hwaddr="")
             self._take_mtu(name, None)
             self._take_hwaddr(name, device.permanent_hwaddr or None)
+            if not self.ports_of(master):
+                # A random one, until it takes that of its next port.
+                self._take_hwaddr(master, None)
 
     def _notice_link(self, port: str, master: str) -> None:
         # Another tap is another guest; another NIC or VLAN is another network.

@@ -196,20 +196,22 @@ class _Target:
         return None
 
     def _bond_hwaddr(self, bond: Bond) -> str | None:
-        """Return the address that a bond shall have; None for the one that it has or takes.
+        """Return the address that a bond shall have; None for the one that it takes.
 
-        A new one takes its first NIC's. One that has the address of a NIC that leaves it must
-        part with it, or two devices on a wire would have the same.
+        A new one takes its first NIC's, and so does one without ports. One that has the address of
+        a NIC that leaves it must part with it, or two devices on a wire would have the same.
         """
         if bond.hwaddr:
             return bond.hwaddr.lower()
         if bonding.parse(bond.options).get("fail_over_mac", "0") != "0":
             return None
         found = self._current.devices.get(bond.name)
-        if found is not None and found.kind == "bond":
-            leaving = set(self._change.ports_of(bond.name)) - set(bond.nics)
+        ports = self._change.ports_of(bond.name)
+        if found is not None and found.kind == "bond" and ports:
+            leaving = set(ports) - set(bond.nics)
             if found.hwaddr not in {self._own_hwaddr(nic) for nic in leaving}:
-                return None
+                # It is asked for: a bond that lets go of all of its ports loses it.
+                return found.hwaddr
         return next((self._own_hwaddr(nic) for nic in bond.nics if self._own_hwaddr(nic)), None)
 
     def _own_hwaddr(self, name: str) -> str | None:
