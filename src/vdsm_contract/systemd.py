@@ -32,14 +32,14 @@ def listen_fds() -> list[socket.socket]:
     return sockets
 
 
-def notify(state: str) -> bool:
-    """Send `state` (such as "READY=1") to the service manager.
+def notify(state: str, address: str = "") -> bool:
+    """Send `state` (such as "READY=1") to the service manager, at `address` or at NOTIFY_SOCKET.
 
     Returns whether there is a service manager to tell: False without NOTIFY_SOCKET. A manager that
     went away is not an error of the service, and a want of descriptors passes, so OSError is not
     raised but also returns False.
     """
-    address = os.environ.get("NOTIFY_SOCKET", "")
+    address = address or os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     if address.startswith("@"):

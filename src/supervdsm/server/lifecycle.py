@@ -23,7 +23,7 @@ from typing import Final
 
 from supervdsm.server import audit
 from supervdsm.server.listen import Listener
-from vdsm_contract import systemd
+from vdsm_contract import paths, systemd
 from vdsm_contract.interfaces import Service
 from vdsm_contract.wire import Channel, MessageTooSlow, OutgoingRequest, StreamClosed, encode
 
@@ -34,6 +34,8 @@ _PROBES_PER_INTERVAL: Final = 3
 _ASK_SECONDS: Final = 10.0
 _FIRST_SECONDS: Final = 900.0
 """What may come before we are ready: the way back of a change, and a restore."""
+_MANAGER: Final = paths.HOST_ROOT / "run/systemd/notify"
+"""The manager's own socket: conmon, which holds ours, hands on READY=1 and WATCHDOG=1 alone."""
 
 
 class Lifecycle:
@@ -136,7 +138,8 @@ def _more_time() -> Iterator[None]:
     def ask() -> None:
         end = time.monotonic() + _FIRST_SECONDS
         while not done.wait(_ASK_SECONDS) and time.monotonic() < end:
-            systemd.notify(f"EXTEND_TIMEOUT_USEC={int(3 * _ASK_SECONDS * 1_000_000)}")
+            more = f"EXTEND_TIMEOUT_USEC={int(3 * _ASK_SECONDS * 1_000_000)}"
+            systemd.notify(more, str(_MANAGER) if _MANAGER.exists() else "")
 
     asking = threading.Thread(target=ask, name="more-time", daemon=True)
     asking.start()

@@ -114,8 +114,10 @@ class Restore:
         dropped: dict[str, str] = {}
         if persistent == running == Configuration():
             return RestoreReport(skipped=False, restored=[], dropped=dropped)
-        persistent = replace(persistent, devices=self._virtual_functions(persistent, dropped))
-        self._await(nics(persistent))
+        end = time.monotonic() + self.nic_seconds
+        devices = self._virtual_functions(persistent, dropped, end)
+        persistent = replace(persistent, devices=devices)
+        self._await(nics(persistent), end)
         state = self.changer.kernel.read()
         present = {name for name, device in state.devices.items() if device.kind == "nic"}
         wanted, missing = available(persistent, present)
@@ -128,11 +130,11 @@ class Restore:
         return RestoreReport(skipped=False, restored=restored, dropped=dropped)
 
     def _virtual_functions(
-        self, configuration: Configuration, dropped: dict[str, str]
+        self, configuration: Configuration, dropped: dict[str, str], end: float
     ) -> dict[str, Device]:
         """Make the virtual functions: networks may be built on them. Return the devices that have
         theirs."""
-        self._await(frozenset(configuration.devices))
+        self._await(frozenset(configuration.devices), end)
         made = {}
         for name, device in configuration.devices.items():
             try:
@@ -143,9 +145,9 @@ class Restore:
                 made[name] = device
         return made
 
-    def _await(self, names: frozenset[str]) -> None:
-        """Wait, for a bounded time, until the devices `names` are there."""
-        end = time.monotonic() + self.nic_seconds
+    def _await(self, names: frozenset[str], end: float) -> None:
+        """Wait until the devices `names` are there, until `end` on time.monotonic()'s clock at
+        most."""
         while missing := sorted(name for name in names if not _is_there(name)):
             if time.monotonic() > end:
                 _log.warning("not there after %g s: %s", self.nic_seconds, ", ".join(missing))
