@@ -11,12 +11,12 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from front.wire import Wire
 from machines import Machine
@@ -28,7 +28,6 @@ PORT: Final = 54321
 EVENTS: Final = "jms.queue.events"
 LINK_EVENT: Final = "|net|host_conn|no_id"
 _NEWNET: Final = 0x40000000
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -58,26 +57,30 @@ class Engine:
         self.vm = vm
         self._tls = client_context(Identity.below(pki), check_name=False)
         namespace = Path(f"/run/netns/vdsm-testvm-peer.{vm.name}")
-        self._threads = ThreadPoolExecutor(8, initializer=_enter, initargs=(namespace,))
+        self._beside = ThreadPoolExecutor(8, initializer=_enter, initargs=(namespace,))
+        self._here = ThreadPoolExecutor(8)
         self._session = self.session()
 
     def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
-
-    def run(self, work: Callable[[], _T]) -> "Future[_T]":
-        """Do something in a thread that is beside the VM."""
-        return self._threads.submit(work)
+        for threads in (self._beside, self._here):
+            threads.shutdown(cancel_futures=True)
 
     def session(self) -> "Session":
         """A connection over eth0, which no test changes."""
-        return Session(self, Endpoint(ADDRESS, PORT, self._tls))
+        return Session(self._beside, Endpoint(ADDRESS, PORT, self._tls))
+
+    def reconnect(self) -> None:
+        """Forget the connection that calls are made by: the vdsm at its other end is gone."""
+        self._session.close()
+        self._session = self.session()
 
     @contextmanager
     def through(self, address: str) -> Iterator["Session"]:
         """A connection from the namespace `peer` in the VM to `address`, by way of its network."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             threading.Thread(target=self._relay, args=(server, address), daemon=True).start()
-            session = Session(self, Endpoint("127.0.0.1", server.getsockname()[1], self._tls))
+            port = server.getsockname()[1]
+            session = Session(self._here, Endpoint("127.0.0.1", port, self._tls))
             try:
                 yield session
             finally:
@@ -117,7 +120,7 @@ class Engine:
     @contextmanager
     def events(self) -> Iterator["Events"]:
         """Events of vdsm that are published from now on."""
-        wire = self.run(lambda: Wire(PORT, self._tls, host=ADDRESS)).result()
+        wire = self._beside.submit(lambda: Wire(PORT, self._tls, host=ADDRESS)).result()
         wire.connect()
         wire.frame("SUBSCRIBE", id="1", destination=EVENTS, ack="auto", receipt="r")
         wire.recv("RECEIPT", 30)
@@ -128,14 +131,14 @@ class Engine:
 class Session:
     """One connection, made with its first call; calls go one after the other."""
 
-    def __init__(self, engine: Engine, endpoint: Endpoint) -> None:
-        self._engine = engine
+    def __init__(self, threads: ThreadPoolExecutor, endpoint: Endpoint) -> None:
+        self._threads = threads
         self._client = Client(endpoint)
         self._lock = threading.Lock()
 
     def start(self, method: str, *, timeout: float = 120, **params: Any) -> "Future[Any]":
         """Make a call, and let it go on."""
-        return self._engine.run(lambda: self._attempt(method, timeout, params))
+        return self._threads.submit(self._attempt, method, timeout, params)
 
     def call(self, method: str, *, timeout: float = 120, **params: Any) -> Any:
         return self.start(method, timeout=timeout, **params).result()

@@ -63,10 +63,12 @@ class Site:
         return sorted(self.shell(f"[ ! -d {directory} ] || ls {directory}").split())
 
     def kernel(self) -> Kernel:
-        """What the kernel has, once it has checked addresses (DAD) and bridges' ports (STP)."""
+        """What the kernel has, once it is still: it checks addresses (DAD) and bridges' ports
+        (STP), and tells of carriers with a delay."""
         self.shell(
             'until [ -z "$(ip -6 addr show tentative)" ] &&'
-            " ! bridge link | grep -q 'state \\(listening\\|learning\\)'; do sleep 0.2; done",
+            " ! bridge link | grep -q 'state \\(listening\\|learning\\)' &&"
+            " ! ip link | grep -q NO-CARRIER.*LOWER_UP; do sleep 0.2; done",
             timeout=60,
         )
         return Kernel.read(self.shell)
