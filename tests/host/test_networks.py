@@ -306,6 +306,15 @@ def test_a_link_of_a_network_that_goes_down_is_an_event(host: Machine, pki: Path
     assert set(event["params"]) == {"notify_time"}
 
 
+def test_lldp_and_virtual_functions_by_their_whole_way(host: Machine) -> None:
+    lldp = host.client("Host", "getLldp", 'filter={"devices": ["eth0", "none9"]}')
+    assert set(lldp) == {"eth0", "none9"}
+    assert lldp["none9"] == {"enabled": False, "tlvs": []}
+    assert isinstance(lldp["eth0"]["enabled"], bool)
+    words = ["Host", "hostdevChangeNumvfs", "deviceName=pci_0000_ff_1f_7", "numvfs=2"]
+    assert "0000:ff:1f.7: there is no such PCI device" in host.client(*words, check=False)
+
+
 # --- vdsm-tool net ------------------------------------------------------------------------------
 
 
