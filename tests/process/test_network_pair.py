@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_links_that_go_down_are_events_also_after_supervdsm_was_another_one(site
         site.host.ip("link set far1 up")
         site.start_supervdsm()
         assert next_event()["params"]["notify_time"] > event["params"]["notify_time"]
+
+
+def test_neither_daemon_s_end_waits_for_the_links_that_are_watched(site: Site) -> None:
+    site.wait(lambda: "WatchLinks" in site.log("supervdsm"))  # the first answer; the next one waits
+    assert site.kill("supervdsm", signal.SIGTERM) == 0
+    site.start_supervdsm()
+    assert site.kill("vdsm", signal.SIGTERM) == 0
+    assert "left behind" not in site.log("vdsm") + site.log("supervdsm")
 
 
 def test_vdsm_tool_shows_plans_and_restores(site: Site) -> None:
