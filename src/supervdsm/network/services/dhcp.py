@@ -20,6 +20,7 @@ from supervdsm.network.plan.state import Dhcp
 from supervdsm.network.services.host_systemd import HostSystemd
 from supervdsm.network.services.leases import Leases
 from supervdsm.network.services.wishes import Wish, Wishes, instance_name
+from supervdsm.network.transaction import durable
 from vdsm_contract import paths
 from vdsm_contract.errors import ServiceFailed
 
@@ -192,9 +193,8 @@ class DhcpClients:
             return
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         digest = hmac.digest(_DUID_KEY, machine_id.encode(), hashlib.sha256)[:16]
-        temporary = path.with_name("duid.new")
-        temporary.write_text(f"{_DUID_TYPE_UUID}:{digest.hex(':')}\n")
-        temporary.rename(path)
+        # The clients write here, too: no link of theirs is followed.
+        durable.replace(path, f"{_DUID_TYPE_UUID}:{digest.hex(':')}\n".encode())
 
     def _promote_secondaries(self, device: str) -> None:
         """Set what dhcpcd insists on, and could not set in its container: when an address goes, the

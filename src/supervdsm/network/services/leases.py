@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the DHCP clients were told: one file for each, which its hook writes and supervdsm reads.
 
-On a tmpfs, for a lease says nothing after a reboot. What is in a file came over the network: the
-hook takes only addresses out of it, and so do we.
+On a tmpfs, for a lease says nothing after a reboot. What is in a file came over the network, and
+the client that wrote it may have been taken over: only addresses are taken out of it, and neither a
+link nor a FIFO in its place leads or holds supervdsm.
 """
 
 import ipaddress
@@ -11,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from supervdsm.network.transaction import durable
 from vdsm_contract import paths
 
 DIRECTORY: Final = paths.RUN_DIR / "leases"
@@ -18,6 +20,8 @@ DIRECTORY: Final = paths.RUN_DIR / "leases"
 
 SUFFIX: Final = ".json"
 _TEMPORARY: Final = ".new"
+_MOST: Final = 64 * 1024
+"""Bytes of a file."""
 
 
 class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,7 +54,8 @@ class Leases:
     def read(self, instance: str) -> Told:
         """Return what a client was told; nothing when there is no file that can be read."""
         try:
-            told = msgspec.json.decode(self._path(instance).read_bytes(), type=Told)
+            content = durable.read(self._path(instance), most=_MOST)
+            told = msgspec.json.decode(content, type=Told)
         except (OSError, ValueError):
             return Told()
         return Told(ipv4=_checked(told.ipv4, 4), ipv6=_checked(told.ipv6, 6))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the switches told the NICs by LLDP: asks lldpd(8), which hears it in a unit of its own.
 
-lldpd hears all the time, since a switch speaks only every 30 s; it says nothing itself.
+lldpd hears all the time, since a switch speaks only every 30 s; it says nothing itself. Its client,
+which believes it, runs as lldpd's own user.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,6 +27,7 @@ class Lldp:
     """The LLDP daemon behind `socket`; `lldpcli` is how to call its client."""
 
     def __init__(self, socket: Path = SOCKET, lldpcli: Sequence[str] = ("lldpcli",)) -> None:
+        self._socket = socket
         self._client = (*lldpcli, "-u", str(socket), "-f", "json0")
 
     def info(self, devices: Sequence[str], nics: Collection[str]) -> LldpInfo:
@@ -46,7 +48,10 @@ class Lldp:
 
     def _ask(self, *words: str) -> list[Heard]:
         try:
-            done = command.run([*self._client, *words])
+            owner = self._socket.lstat()
+            done = command.run(
+                [*self._client, *words], user=owner.st_uid, group=owner.st_gid, extra_groups=()
+            )
         except OSError as error:
             raise ServiceFailed(unit=UNIT, reason=str(error)) from error
         if done.status:

@@ -224,3 +224,12 @@ def test_a_boot_waits_for_leases_no_longer_than_it_shall(lab: Lab) -> None:
     later = threading.Timer(0.2, lab.leases.write, ("nic1", Told(ipv4=Lease("192.0.2.3/24"))))
     later.start()
     assert lab.clients.wait(10) == []
+
+
+def test_a_client_cannot_lead_supervdsm_elsewhere_by_a_link(lab: Lab) -> None:
+    (lab.root / "state").mkdir()
+    (lab.root / "precious").write_text("mine")
+    (lab.root / "state/duid.new").symlink_to(lab.root / "precious")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        lab.clients.start("nic0", V4)
+    assert (lab.root / "precious").read_text() == "mine"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Leases: what is taken out of dhcpcd's variables, and out of files that others could write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,13 @@ def test_what_is_no_address_in_a_file_is_left_out(tmp_path: Path) -> None:
         ' "nameservers": ["192.0.2.53", "192.0.2.54\\noptions debug", "::1", ""]}}'
     )
     assert Leases(tmp_path).read("nic0") == Told(ipv4=Lease("", "", ("192.0.2.53", "192.0.2.54")))
+
+
+def test_what_a_client_puts_in_the_place_of_a_lease_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text('{"ipv4": {"address": "192.0.2.20/24"}}')
+    (tmp_path / "nic0.json").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "nic1.json")
+    (tmp_path / "nic2.json").mkdir()
+    (tmp_path / "nic3.json").write_text(" " * 100_000)
+    leases = Leases(tmp_path)
+    assert [leases.read(f"nic{number}") for number in range(4)] == [Told()] * 4

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """GetLldpInfo over a stand-in for lldpcli; tests/host/test_lldp.py has the real one."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,9 +21,16 @@ else:
 """
 
 
+def stand_in(directory: Path, *lldpcli: str) -> Lldp:
+    """Ask `lldpcli`; the socket is only looked at for its owner, who runs it."""
+    socket = directory / "socket"
+    socket.touch()
+    return Lldp(socket, lldpcli)
+
+
 @pytest.fixture
-def lldp() -> Lldp:
-    return Lldp(lldpcli=(sys.executable, "-c", _STAND_IN, str(RECORDED)))
+def lldp(tmp_path: Path) -> Lldp:
+    return stand_in(tmp_path, sys.executable, "-c", _STAND_IN, str(RECORDED))
 
 
 def test_all_nics_when_none_is_named(lldp: Lldp) -> None:
@@ -44,7 +52,7 @@ def test_of_two_neighbours_the_first_counts(tmp_path: Path) -> None:
         '{"name": "nic1", "via": "LLDP", "chassis": [{"name": [{"value": "switch"}]}]},'
         '{"name": "nic1", "via": "LLDP", "chassis": [{"name": [{"value": "other"}]}]}]}]}'
     )
-    lldp = Lldp(lldpcli=(sys.executable, "-c", _STAND_IN, str(file)))
+    lldp = stand_in(tmp_path, sys.executable, "-c", _STAND_IN, str(file))
     (tlv,) = lldp.info(["nic1"], ()).nics["nic1"].tlvs
     assert tlv.properties == {"system name": "switch"}
 
@@ -57,8 +65,22 @@ def test_of_two_neighbours_the_first_counts(tmp_path: Path) -> None:
         (sys.executable, "-c", "print('{')"),
     ],
 )
-def test_no_daemon_is_a_typed_error(client: tuple[str, ...]) -> None:
+def test_no_daemon_is_a_typed_error(tmp_path: Path, client: tuple[str, ...]) -> None:
     with pytest.raises(ServiceFailed) as caught:
-        Lldp(lldpcli=client).info([], ["nic1"])
+        stand_in(tmp_path, *client).info([], ["nic1"])
     assert caught.value.unit == "vdsm-lldpd.service"
     assert caught.value.reason
+
+
+def test_a_daemon_that_never_ran_is_a_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed, match="No such file"):
+        Lldp(tmp_path / "socket", (sys.executable, "-c", "")).info([], ["nic1"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_the_client_runs_as_the_daemon_s_user(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    tell = 'import os; print(\'{"lldp": [{"interface": [{"name": "uid%d"}]}]}\' % os.getuid())'
+    lldp = stand_in(tmp_path, "/usr/bin/python3", "-c", tell)
+    os.chown(tmp_path / "socket", 12345, 12345)
+    assert lldp.info(["uid12345", "uid0"], ()).nics["uid12345"].enabled
