@@ -239,14 +239,18 @@ class Swept:
         return turn
 
 
-def sweep_all(scenario: Scenario, fault: Callable[[Sweep, int], str], hosts: int = HOSTS) -> Swept:
-    """Call `fault` for each step of the change, on several hosts side by side: most of the time the
-    kernel waits for itself."""
+def sweep_all(
+    scenario: Scenario, fault: Callable[[Sweep, int], str], hosts: int = HOSTS, every: int = 1
+) -> Swept:
+    """Call `fault` for each step of the change, or for one of `every` so many.
+
+    Several hosts do it side by side: most of the time the kernel waits for itself.
+    """
 
     def part(first: int) -> tuple[Sweep, dict[int, str]]:
         with prepared(scenario) as sweep:
             led = {}
-            for number in itertools.count(first, hosts):
+            for number in itertools.count(1 + (first - 1) * every, hosts * every):
                 where = fault(sweep, number)
                 if not where:
                     return sweep, led
@@ -275,10 +279,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vlans-and-bonds", action="store_true")
     parser.add_argument("--hosts", type=int, default=HOSTS)
+    parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
     scenario = VLANS_AND_BONDS if options.vlans_and_bonds else SIMPLE
     found = {
-        fault.__name__: sweep_all(scenario, fault, options.hosts) for fault in (killed, refused)
+        fault.__name__: sweep_all(scenario, fault, options.hosts, options.every)
+        for fault in (killed, refused)
     }
     for name, swept in found.items():
         led = list(swept.led.values())
