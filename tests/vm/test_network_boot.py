@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a boot brings back: the networks that were saved, before anything that needs the network."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from vm.kernel import Kernel
+from vm.site import STATE, Site
+
+BOND: Final = {"bond0": {"nics": ["eth1", "eth2"], "options": "mode=1 miimon=100 primary=eth2"}}
+SAVED: Final = {
+    "red": {
+        "bonding": "bond0", "vlan": 100, "mtu": 9000, "stp": True, "defaultRoute": True,
+        "ipaddr": "10.1.0.2", "netmask": "255.255.255.0", "gateway": "10.1.0.1",
+        "ipv6addr": "2001:db8:1::2/64", "ipv6gateway": "2001:db8:1::1",
+        "custom": {"bridge_opts": "forward_delay=200"},
+    },
+    "blue": {
+        "bonding": "bond0", "vlan": 200, "bridged": False,
+        "ipaddr": "10.2.0.2", "netmask": "255.255.255.0", "gateway": "10.2.0.1",
+    },
+}  # fmt: skip
+UNSAVED: Final = {"green": {"bonding": "bond0", "vlan": 300, "ipaddr": "10.3.0.2", "prefix": "24"}}
+DEVICES: Final = ("eth1", "eth2", "bond0", "bond0.100", "bond0.200", "red")
+
+# Somebody who needs the network, and starts at boot.
+_ONLINE: Final = """
+[Unit]
+Wants=network-online.target
+After=network-online.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=sh -c 'ip -j addr >/run/at-online'
+[Install]
+WantedBy=multi-user.target
+"""
+# Hardware that is gone: the driver lets go of eth2 before supervdsm starts.
+_NO_ETH2: Final = """
+[Unit]
+DefaultDependencies=no
+After=systemd-udev-settle.service systemd-udevd.service
+Before=supervdsm.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=sh -c 'cd /sys/class/net/eth2; basename "$(readlink device)" >device/driver/unbind'
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(site: Site) -> Iterator[Site]:
+    """Two networks that were saved by setSafeNetworkConfig, and one that was not."""
+    site.shell(f"cat >/etc/systemd/system/online.service <<'end'{_ONLINE}end")
+    site.shell("systemctl daemon-reload; systemctl enable -q online.service")
+    site.setup(SAVED, BOND)
+    assert site.engine.call("Host.setSafeNetworkConfig") is True
+    site.setup(UNSAVED)
+    yield site
+    site.shell(
+        "systemctl disable -q online.service no-eth2.service 2>/dev/null || true;"
+        "rm -f /etc/systemd/system/online.service /etc/systemd/system/no-eth2.service;"
+        "systemctl daemon-reload;"
+        "for one in /sys/bus/virtio/devices/*; do [ -e $one/driver ] ||"
+        " basename $one >/sys/bus/virtio/drivers/virtio_net/bind; done;"
+        "until [ -e /sys/class/net/eth2 ]; do sleep 0.1; done"
+    )
+
+
+def up_again(site: Site) -> None:
+    """Wait for the pair after a boot; the world at the other ends is empty."""
+    site.shell.close()
+    site.engine.reconnect()
+    active = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
+    site.vm.wait(active, timeout=300)
+    site.shell("until systemctl is-active --quiet online.service; do sleep 0.5; done", timeout=300)
+
+
+def moment(site: Site, unit: str) -> int:
+    """When a unit became active in this boot, in microseconds."""
+    return int(site.shell(f"systemctl show -P ActiveEnterTimestampMonotonic {unit}"))
+
+
+def seen_online(site: Site) -> dict[str, set[str]]:
+    """The addresses that whoever waited for the network found."""
+    found: list[Any] = json.loads(site.shell("cat /run/at-online"))
+    return {
+        one["ifname"]: {addr["local"] for addr in one["addr_info"] if addr["scope"] == "global"}
+        for one in found
+    }
+
+
+def assert_saved(found: Kernel, before: Kernel, *devices: str) -> None:
+    for name in devices:
+        assert found.links[name] == before.links[name]
+        assert found.global_addresses(name) == before.global_addresses(name)
+    for name in ("red", "bond0.200"):
+        assert found.routes_of(name) == before.routes_of(name)
+    assert found.rules == before.rules
+
+
+@pytest.fixture(scope="module")
+def before(saved: Site) -> Kernel:
+    """The kernel's state with the saved networks; the one that was not saved is left out."""
+    return saved.kernel()
+
+
+def test_a_reboot_brings_the_saved_networks_back_before_the_network_is_needed(
+    saved: Site, before: Kernel
+) -> None:
+    assert {"green", "bond0.300"} <= before.links.keys()
+    saved.vm.tool_run("reboot", saved.vm.name, timeout=900)
+    up_again(saved)
+    found = saved.kernel()
+    assert_saved(found, before, *DEVICES)
+    assert not {"green", "bond0.300"} & found.links.keys()
+    assert saved.stored() == {"staging": ["blue", "red"], "persistence": ["blue", "red"]}
+    online = seen_online(saved)
+    assert online["red"] == {"10.1.0.2", "2001:db8:1::2"}
+    assert online["bond0.200"] == {"10.2.0.2"}
+    restored, needed = moment(saved, "supervdsm.service"), moment(saved, "network-online.target")
+    assert 0 < restored <= needed
+    caps = saved.engine.caps()
+    assert caps["netConfigDirty"] == "False"
+    assert caps["networks"].keys() == {"red", "blue"}
+    saved.peer.build()
+    saved.peer.vlan(100, "10.1.0.1/24")
+    assert saved.peer.reaches("10.1.0.2", mtu=9000)
+
+
+def test_after_a_power_cut_in_a_change_without_a_nic_the_rest_is_back(
+    saved: Site, before: Kernel
+) -> None:
+    lost = json.dumps({"nic": "eth9", "bridged": True, "mtu": 1500, "switch": "legacy"})
+    saved.shell(
+        f"cat >/etc/systemd/system/no-eth2.service <<'end'{_NO_ETH2}end\n"
+        "systemctl daemon-reload; systemctl enable -q no-eth2.service\n"
+        f"echo '{lost}' >{STATE}/persistence/netconf/nets/lost\n"
+        "sync"
+    )
+    saved.engine.session().start_setup(
+        {"red": {"remove": True}, **UNSAVED}, connectivityCheck=True, connectivityTimeout=200,
+        commitOnSuccess=True,
+    )  # fmt: skip
+    saved.shell(
+        "until [ -e /sys/class/net/green ] && [ ! -e /sys/class/net/red ]; do sleep 0.1; done"
+    )
+    saved.vm.tool_run("power-cut", saved.vm.name)
+    saved.vm.tool_run("boot", saved.vm.name, timeout=900)
+    up_again(saved)
+    found = saved.kernel()
+    assert "eth2" not in found.links
+    assert "green" not in found.links
+    for name in ("bond0.100", "bond0.200", "red"):
+        assert found.global_addresses(name) == before.global_addresses(name)
+        assert found.data(name) == before.data(name)
+    assert (found.routes_of("red"), found.rules) == (before.routes_of("red"), before.rules)
+    caps = saved.engine.caps()
+    assert caps["bondings"]["bond0"]["slaves"] == ["eth1"]
+    assert caps["networks"].keys() == {"red", "blue"}
+    log = saved.shell("journalctl -b -o cat -u supervdsm.service --no-pager")
+    assert 'restore: "lost" is NOT restored: "its NIC eth9 is not there"' in log
+    assert "forgotten, for the host was booted since" in log
+    assert seen_online(saved)["red"] == {"10.1.0.2", "2001:db8:1::2"}
