@@ -26,6 +26,7 @@ _NAME: Final = "resolv.conf"
 _KEPT_LINK: Final = "resolv.conf.before-ovirt"
 _BESIDE: Final = ".resolv.conf.ovirt-new"
 _DAEMONS: Final = Path("/run")
+_TITLE: Final = "# Name servers set by oVirt (supervdsm)."
 _SETTINGS: Final = frozenset({"search", "domain", "options", "sortlist"})
 _TRUST: Final = "trust-ad"
 """An option that is right for a resolver on the same host only."""
@@ -54,8 +55,8 @@ def write(host_root: Path, nameservers: Sequence[str]) -> None:
 
 
 def _restored(host_root: Path, etc: int, nameservers: Sequence[str]) -> bool:
-    """Bring the kept link back if it leads to these servers."""
-    if _link(etc, _KEPT_LINK) is None:
+    """Bring the link back that our file stands for, if it leads to these servers."""
+    if _link(etc, _KEPT_LINK) is None or not _text(host_root, _NAME).startswith(_TITLE):
         return False
     if resolver.parse(_text(host_root, _KEPT_LINK)) != list(nameservers):
         return False
@@ -74,7 +75,7 @@ def _keep(etc: int, target: str) -> None:
 
 def _settings(text: str, link: str) -> Iterator[str]:
     """Return what to keep of a daemon's file."""
-    yield "# Name servers set by oVirt (supervdsm)."
+    yield _TITLE
     yield f"# {_DIRECTORY}/{_NAME} was a link to {link}"
     yield f"# and is kept as {_DIRECTORY}/{_KEPT_LINK}."
     for line in text.splitlines():

@@ -131,6 +131,14 @@ def test_a_kept_link_that_leads_elsewhere_by_now_stays_kept(host: Path) -> None:
     assert (host / KEPT).is_symlink()
 
 
+def test_a_kept_link_does_not_replace_a_file_of_the_administrator_s(host: Path) -> None:
+    stub(host)
+    resolv_conf.write(host, ["192.0.2.1"])
+    (host / "etc/resolv.conf").write_text("# mine\n")
+    resolv_conf.write(host, ["127.0.0.53"])
+    assert (host / "etc/resolv.conf").read_text() == "# mine\nnameserver 127.0.0.53\n"
+
+
 @pytest.mark.parametrize("target", ["/nowhere", "../run", "resolv.conf", "/../../outside"])
 def test_a_link_to_no_plain_file_is_replaced(host: Path, target: str) -> None:
     (host.parent / "outside.d").mkdir()
