@@ -39,6 +39,7 @@ _HEADER: Final = 1
 _DEV_INDEX: Final = 1
 _FLAGS: Final = 3
 _COMPACT_BITSETS: Final = 1
+_INDEX: Final = struct.Struct("=I")
 _SPEED: Final = 5
 _DUPLEX: Final = 6
 _WANTED: Final = frozenset({_SPEED, _DUPLEX})
@@ -60,7 +61,8 @@ def link_modes(indexes: Iterable[int]) -> dict[int, LinkMode]:
         if family is None:
             return {}
         socket.set_receive_buffer(_RECEIVE_BYTES)
-        answers = socket.ask_batch([_request(family, index) for index in wanted])
+        start, end = _request(family)
+        answers = socket.ask_batch([start + _INDEX.pack(index) + end for index in wanted])
     return {
         index: decode(answer)
         for index, answer in zip(wanted, answers, strict=True)
@@ -83,13 +85,14 @@ def _family(socket: NetlinkSocket) -> int | None:
     return attributes.number(attributes.table(answer, _ATTRIBUTES)[_CTRL_ATTR_FAMILY_ID])
 
 
-def _request(family: int, index: int) -> bytes:
+def _request(family: int) -> tuple[bytes, bytes]:
+    """Return what is before and after the index of the device in a request."""
     header = attributes.nested(
-        _HEADER,
-        attributes.u32(_DEV_INDEX, index),
-        attributes.u32(_FLAGS, _COMPACT_BITSETS),
+        _HEADER, attributes.u32(_DEV_INDEX, 0), attributes.u32(_FLAGS, _COMPACT_BITSETS)
     )
-    return message(family, 0, _GENL.pack(_ETHTOOL_MSG_LINKMODES_GET, 1) + header)
+    packed = message(family, 0, _GENL.pack(_ETHTOOL_MSG_LINKMODES_GET, 1) + header)
+    at = _ATTRIBUTES + 2 * attributes.HEADER.size
+    return packed[:at], packed[at + _INDEX.size :]
 
 
 def decode(answer: memoryview) -> LinkMode:

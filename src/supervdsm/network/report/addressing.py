@@ -85,9 +85,9 @@ class AddressBook:
 
     def _route(self, link: Link, version: int) -> Route | None:
         """Return the device's default route: of the main table, or else of its own table."""
-        routes = [route for route in self.routes.get(link.index, ()) if route.version == version]
-        if not routes:
+        if link.index not in self.routes:
             return None
+        routes = [route for route in self.routes[link.index] if route.version == version]
         for table in (MAIN_TABLE, source_table(link.name)):
             candidates = [route for route in routes if route.table == table]
             if candidates:
