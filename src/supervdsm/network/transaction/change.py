@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+import msgspec
+
 from supervdsm.common import call
 from supervdsm.common.text import told
 from supervdsm.network.apply.executor import OperationFailed
@@ -150,7 +152,7 @@ class Changer:
                 method=_method(),
                 flow_id=flow.current(),
                 started=time.time(),
-                before=change.current.restricted(names if operations else ()),
+                before=_lasting(change.current.restricted(names if operations else ())),
                 running=self.store.prepare(RUNNING, stored) if stale else "",
                 persistent=self.store.prepare(PERSISTENT, stored) if unsafe else "",
             )
@@ -172,6 +174,19 @@ class Changer:
         if done:
             _log.info("network change %s: %d operations done", record.title, done)
             confirm()
+
+
+def _lasting(before: State) -> State:
+    """Leave out what the kernel has set for a while only: of a bridge with STP, the ageing time
+    after its topology changed (net/bridge/br_stp.c, __br_set_topology_change)."""
+    devices = dict(before.devices)
+    for name, device in before.devices.items():
+        options = device.options or {}
+        delay = int(options.get("forward_delay") or 0)
+        if options.get("stp_state") == "1" and options.get("ageing_time") == str(2 * delay):
+            kept = {key: value for key, value in options.items() if key != "ageing_time"}
+            devices[name] = msgspec.structs.replace(device, options=kept)
+    return msgspec.structs.replace(before, devices=devices)
 
 
 def _explained(error: BaseException, *, rolled_back: bool) -> BaseException:

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from supervdsm.common.call import serving
@@ -184,6 +185,23 @@ def test_a_full_disk_refuses_the_change_before_anything_is_touched(
     assert caught.value.rolledBack
     assert caught.value.errno == 28
     assert site.kernel.done == []
+
+
+def test_an_ageing_time_that_stp_has_set_for_a_while_is_not_put_back(site: Site) -> None:
+    site.changer.make(change(site, {"net": {"nic": "eth0", "stp": True}}, {}))
+    bridge = site.kernel.state.devices["net"]
+    passing = {"stp_state": "1", "forward_delay": "1500", "ageing_time": "3000", "max_age": "2000"}
+    devices = {"net": msgspec.structs.replace(bridge, options=passing)}
+    site.kernel.state = msgspec.structs.replace(
+        site.kernel.state, devices=site.kernel.state.devices | devices
+    )
+    record = site.changer._begin(change(site, {"net": {"remove": True}}, {}))
+    assert record is not None
+    assert record.before.devices["net"].options == {
+        "stp_state": "1",
+        "forward_delay": "1500",
+        "max_age": "2000",
+    }
 
 
 def operations_of(site: Site) -> int:
