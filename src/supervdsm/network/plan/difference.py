@@ -104,7 +104,7 @@ class Difference:
             for name in self.networks & self.running.networks.keys()
             for device in devices(self.running.networks[name])
         }
-        return frozenset(old - self.in_use) | self.bonds_gone
+        return (frozenset(old) | self.bonds_gone) - self.in_use - self.wanted.bonds.keys()
 
     @property
     def bases(self) -> list[str]:

@@ -203,9 +203,7 @@ class Kernel:
     def _create(self, operation: op.Operation, device: Device) -> None:
         if device.name in self.links:
             raise Refused(errno.EEXIST, operation)
-        # The kernel's choice is random; here it is the same each time.
-        hwaddr = f"0e:{zlib.crc32(device.name.encode()).to_bytes(5, 'big').hex(':')}"
-        made = Link(device.name, device.kind, hwaddr=hwaddr)
+        made = Link(device.name, device.kind, hwaddr=_random_hwaddr(device.name))
         if device.kind == "vlan":
             lower = self._link(operation, device.lower)
             if any(vlan.vlan == device.vlan for vlan in self.vlans(lower.name)):
@@ -498,6 +496,11 @@ class Kernel:
         if not routes_only:
             for address in [one for one in link.addresses4 + link.addresses6 if one.lifetime]:
                 self._remove_address(link, address)
+
+
+def _random_hwaddr(name: str) -> str:
+    """Return what the kernel draws; here it is the same each time."""
+    return f"0e:{zlib.crc32(name.encode()).to_bytes(5, 'big').hex(':')}"
 
 
 def _default_options(mode: str) -> dict[str, str]:

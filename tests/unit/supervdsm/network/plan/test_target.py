@@ -300,6 +300,20 @@ def test_a_vlan_that_a_network_takes_over_from_another_one_is_not_deleted() -> N
     assert kernel.links["eth0.5"].master == "two"
 
 
+def test_a_network_can_have_the_name_of_a_bond_that_goes_and_the_other_way_round() -> None:
+    bond = bonded()
+    network = networks(Network(name="bond0", nic="eth0"))
+    kernel = reached(NOTHING)
+    for running, wanted, kind in ((NOTHING, bond, "bond"), (bond, network, "bridge")):
+        change(kernel, running, wanted)
+        assert kernel.links["bond0"].kind == kind
+    there = target(kernel.read(), network, bond)
+    assert there.absent == frozenset()
+    change(kernel, network, bond)
+    assert kernel.links["bond0"].kind == "bond"
+    assert kernel.links["eth0"].master == ""
+
+
 def test_a_bond_of_somebody_else_is_only_removed_when_asked_for() -> None:
     bond = Device(name="theirs", kind="bond", up=True, mtu=1500, options={"mode": "1"})
     port = replace(nic("eth1"), master="theirs", permanent_hwaddr=hwaddr("eth1"))
