@@ -248,3 +248,19 @@ def test_a_client_that_should_have_ended_asks_for_nothing(lab: Site) -> None:
     lab.call(lab.clients.stop, "nic0")
     assert lab.clients.running() == {}
     assert lab.addresses("nic0") == []
+
+
+def test_a_lease_that_has_not_expired_is_used_while_the_server_is_away(lab: Site) -> None:
+    bound(lab, "nic1", OTHER)
+    (address,) = lab.addresses("nic1")
+    lab.launcher.clients["nic1"].end(signal.SIGKILL)
+    # As after a boot: the kernel has nothing, and the leases say nothing.
+    gone = ["rule del priority 3200"] * 2
+    lab.host.batch("addr flush dev nic1", *gone)
+    lab.leases.forget("nic1")
+    for pid in run("ip", "netns", "pids", lab.server).split():
+        os.kill(int(pid), signal.SIGSTOP)
+    lab.call(lab.launcher.restart, "nic1")
+    lab.wait(lambda: lab.clients.bound("nic1"))
+    assert lab.addresses("nic1") == [address]
+    assert len(rules(lab)) == 2
