@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from supervdsm.network.apply import mirror, numvfs, resolv_conf, rp_filter
+from supervdsm.network.apply.announce import Announcer
 from supervdsm.network.apply.executor import Executor
 from supervdsm.network.kernel import snapshot
 from supervdsm.network.kernel.cache import Cache
@@ -103,6 +104,7 @@ class NetworkRoom(interfaces.Network):
                 self._reader(self._running_dhcp).read,
                 executor.apply,
                 self._reader(self._known_dhcp).read,
+                Announcer().announce,
             ),
             self._store,
             state_dir=state_dir,

@@ -32,6 +32,8 @@ class Kernel:
     read_anyway: Callable[[], State]
     """The same, but for DHCP clients of which nothing can be known: the way back has to do without
     them rather than not be gone. Raises NetlinkFailed."""
+    announce: Callable[[State], None] = lambda _: None
+    """Tells the neighbours where the addresses of a state are now; it neither waits nor raises."""
 
 
 class NotReached(Exception):
@@ -79,6 +81,8 @@ def reach(
     lost = sorted(unreachable(current, target))
     if operations or lost:
         raise NotReached(operations, lost, _reason(operations))
+    if done:
+        kernel.announce(target)
     return done
 
 
@@ -97,12 +101,15 @@ def bring_back(kernel: Kernel, target: State) -> int:
             lost = sorted(unreachable(current, target))
             if lost:
                 _log.error("Not put back, for it is not there any more: %s", ", ".join(lost))
-            return done
+            break
         failure = _apply_all(kernel, operations)
         done += len(operations)
-    left = planner.plan(kernel.read_anyway(), target)
-    if left:
-        raise NotReached(left, (), str(failure) if failure else _reason(left))
+    else:
+        left = planner.plan(kernel.read_anyway(), target)
+        if left:
+            raise NotReached(left, (), str(failure) if failure else _reason(left))
+    if done:
+        kernel.announce(target)
     return done
 
 

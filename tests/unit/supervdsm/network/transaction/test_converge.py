@@ -34,6 +34,19 @@ def test_a_state_that_is_reached_needs_nothing() -> None:
     assert fake.done == []
 
 
+def test_neighbours_are_told_of_what_was_reached_both_ways() -> None:
+    fake = FakeKernel()
+    told: list[State] = []
+    kernel = Kernel(fake.read, fake.apply, fake.read, told.append)
+    before, target = fake.state, with_mtu(fake.state, {"eth0": 9000})
+    reach(kernel, before, before)
+    bring_back(kernel, before)
+    assert told == []
+    reach(kernel, before, target)
+    bring_back(kernel, before)
+    assert told == [target, before]
+
+
 def test_what_the_kernel_undoes_is_done_again() -> None:
     fake = FakeKernel()
     target = with_mtu(fake.state, {"eth0": 9000, "eth1": 9000})
