@@ -46,10 +46,13 @@ def doomed(forecast: Forecast, target: State) -> list[str]:
 
 
 def lower_mtus(forecast: Forecast, target: State) -> None:
-    """Lower MTUs from the top, so that no VLAN is cut by the device below it."""
+    """Lower MTUs from the top, so that no VLAN is cut by the device below it, and no bridge sends
+    what its port can not.
+    """
     less = []
     for name, wanted in _wanted_mtus(forecast, target):
-        found = forecast.mtu(name)
+        # Where it is not known which of two it is, the larger one: the last that was set.
+        found = forecast.mtu(name) or forecast.devices[name].mtu
         if found is not None and wanted < found:
             less.append(name)
     height = heights(forecast, less)

@@ -36,12 +36,16 @@ def run(kernel: Kernel, operations: Sequence[Operation], *, orderly: bool = True
 
 
 def check_mtus(kernel: Kernel, after: object) -> None:
-    """No VLAN has a larger MTU than what is below it, and no port another one than its bond."""
+    """No VLAN has a larger MTU than what is below it, no port another one than its bond, and no
+    bridge a larger one than its port.
+    """
     for link in kernel.links.values():
         if link.lower:
             assert link.mtu <= kernel.links[link.lower].mtu, after
         if link.master and kernel.links[link.master].kind == "bond":
             assert link.mtu == kernel.links[link.master].mtu, after
+        elif link.master:
+            assert link.mtu >= kernel.links[link.master].mtu, after
 
 
 def arrive(kernel: Kernel, wanted: State, *, orderly: bool = True) -> None:
