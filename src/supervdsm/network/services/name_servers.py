@@ -36,8 +36,9 @@ class NameServers:
     def told(self) -> tuple[str, ...]:
         """Return what the client of the default route's network was told. Raises OSError."""
         for instance, wish in self._wishes.all().items():
-            if wish.dhcp.default_route:
-                return self._leases.read(instance).nameservers
+            # A wish that was cut off before its client started has no lease.
+            if wish.dhcp.default_route and (told := self._leases.read(instance).nameservers):
+                return told
         return ()
 
     def carry(self) -> None:

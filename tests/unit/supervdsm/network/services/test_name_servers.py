@@ -52,6 +52,14 @@ def test_those_of_the_default_route_s_network_count(lab: Lab) -> None:
     assert lab.servers == ("192.0.2.53",)
 
 
+def test_a_wish_without_a_client_hides_nobody(lab: Lab) -> None:
+    lab.wishes.write("a", Wish("a", MAIN.dhcp))
+    lab.wishes.write("nic0", MAIN)
+    lab.lease("nic0", "192.0.2.53")
+    lab.carrier().carry()
+    assert lab.servers == ("192.0.2.53",)
+
+
 def test_without_any_told_resolv_conf_stays_as_it_is(lab: Lab) -> None:
     lab.carrier().carry()
     lab.wishes.write("nic0", MAIN)
