@@ -19,7 +19,7 @@ _DATA: Final = (
     "vlan_filtering", "mcast_snooping", "protocol", "id", "mode", "miimon", "updelay", "downdelay",
     "xmit_hash_policy", "ad_lacp_rate", "primary", "arp_interval",
 )  # fmt: skip
-_ADDRESS: Final = ("family", "local", "prefixlen", "scope", "peer", "label")
+_ADDRESS: Final = ("family", "local", "prefixlen", "scope", "address", "broadcast", "label")
 _ROUTE: Final = ("dst", "gateway", "dev", "table", "metric", "scope", "prefsrc", "flags")
 _RULE: Final = ("priority", "src", "srclen", "dst", "dstlen", "table", "iif")
 _SYSCTLS: Final = ("disable_ipv6", "accept_ra", "autoconf", "accept_ra_defrtr")

@@ -155,11 +155,14 @@ def delete_group(group: int) -> bytes:
 
 
 def add_address(index: int, address: Address) -> bytes:
-    """Add an address, with the broadcast address of its subnet as ifup(8) and others give it."""
+    """Add an address, as a rule with the broadcast address of its subnet, as ifup(8) does."""
     interface = ipaddress.ip_interface(address.cidr)
-    body = _address(index, interface)
-    if interface.version == 4 and interface.network.prefixlen < 31:
-        body += attributes.attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+    body = _address(index, interface, address.peer)
+    broadcast = address.broadcast
+    if broadcast is None and interface.version == 4 and interface.network.prefixlen < 31:
+        broadcast = str(interface.network.broadcast_address)
+    if broadcast:
+        body += attributes.ip(_IFA_BROADCAST, broadcast)
     if address.lifetime:
         lifetimes = _LIFETIMES.pack(address.lifetime, address.lifetime, 0, 0)
         body += attributes.attribute(_IFA_CACHEINFO, lifetimes)
@@ -168,7 +171,9 @@ def add_address(index: int, address: Address) -> bytes:
 
 def remove_address(index: int, address: Address) -> bytes:
     """Remove an address."""
-    return message(_RTM_DELADDR, 0, _address(index, ipaddress.ip_interface(address.cidr)))
+    return message(
+        _RTM_DELADDR, 0, _address(index, ipaddress.ip_interface(address.cidr), address.peer)
+    )
 
 
 def add_route(index: int, route: Route) -> bytes:
@@ -223,12 +228,14 @@ def _info(kind: str, data: bytes) -> bytes:
     return attributes.nested(_IFLA_LINKINFO, parts)
 
 
-def _address(index: int, interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> bytes:
+def _address(
+    index: int, interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface, peer: str
+) -> bytes:
     family = _FAMILIES[interface.version]
-    packed = interface.ip.packed
     header = _ADDRESS.pack(family, interface.network.prefixlen, 0, _RT_SCOPE_UNIVERSE, index)
-    local = attributes.attribute(_IFA_LOCAL, packed)
-    return header + local + attributes.attribute(_IFA_ADDRESS, packed)
+    local = str(interface.ip)
+    # With a peer, IFA_ADDRESS is the peer's; otherwise both are ours.
+    return header + attributes.ip(_IFA_LOCAL, local) + attributes.ip(_IFA_ADDRESS, peer or local)
 
 
 def _route_header(route: Route, protocol: int, scope: int, kind: int, flags: int) -> bytes:

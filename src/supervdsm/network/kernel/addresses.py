@@ -21,12 +21,13 @@ _decoder: Final = Decoder(
     {
         1: Raw("address"),
         2: Raw("local"),
+        4: Raw("broadcast"),
         6: Fields({"valid": (4, "I")}),
         8: Number("flags"),
         11: Number("proto"),
     },
 )
-"""IFA_ADDRESS, LOCAL, CACHEINFO (struct ifa_cacheinfo), FLAGS, PROTO."""
+"""IFA_ADDRESS, LOCAL, BROADCAST, CACHEINFO (struct ifa_cacheinfo), FLAGS, PROTO."""
 
 _IFA_F_SECONDARY: Final = 0x01
 """IPv4: not the primary address of its subnet. IPv6 has the same bit for a temporary address."""
@@ -53,9 +54,11 @@ def decode(message: memoryview) -> Address | None:
     version = VERSIONS.get(values["family"])
     # IFA_LOCAL is our end of a point-to-point link, and IFA_ADDRESS the other; IPv6 has the first
     # only on such links.
-    local = get("local") or get("address")
+    far = get("address")
+    local = get("local") or far
     if version is None or local is None:
         return None
+    broadcast = get("broadcast")
     # The header has only the lower 8 flags.
     flags = values.get("flags", values["low_flags"])
     dynamic = not flags & _IFA_F_PERMANENT
@@ -70,4 +73,6 @@ def decode(message: memoryview) -> Address | None:
         autoconf=get("proto") == _IFAPROT_KERNEL_RA,
         # At least a second: 0 stands for ever.
         lifetime=max(1, values.get("valid", 1)) if dynamic else 0,
+        peer=attributes.address(far) if far and far != local else "",
+        broadcast=attributes.address(broadcast) if broadcast else "",
     )

@@ -108,6 +108,9 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     """The kernel made it from a router advertisement."""
     lifetime: int = 0
     """Seconds that it stays valid; 0 is for ever."""
+    peer: str = ""
+    """The other end of a point-to-point link."""
+    broadcast: str = ""
 
     @property
     def cidr(self) -> str:

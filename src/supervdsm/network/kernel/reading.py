@@ -6,6 +6,7 @@ makes by itself or from router advertisements, and of bonds and bridges what can
 is also what `plan.state.Route` cannot say: routes with several next hops, tunnels, metrics' kin.
 """
 
+import ipaddress
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,8 @@ _log = logging.getLogger(__name__)
 _DUMPS: Final = 5
 _IPV6_METRIC: Final = 1024
 """What the kernel takes for an IPv6 route that is added without a metric."""
+_NO_BROADCAST: Final = 31
+"""Subnets from this prefix length on have no broadcast address (RFC 3021)."""
 _ACTIVE_SLAVE: Final = "active_slave"
 _BOND_PORTS: Final = ("primary", _ACTIVE_SLAVE)
 _KINDS: Final[Mapping[Role, Kind]] = {
@@ -75,7 +78,7 @@ class Reader:
         owned = defaultdict(list)
         for address in dump.addresses:
             if not _made_by_kernel(address):
-                owned[address.index].append(Address(address.cidr, address.lifetime))
+                owned[address.index].append(_address(address))
         return State(
             devices={
                 link.name: self._device(dump, link, tuple(owned[link.index]), shaping[link.name])
@@ -179,6 +182,18 @@ def _ipv6(settings: Ipv6Settings | None) -> Ipv6 | None:
     if settings is None:
         return None
     return Ipv6(settings.disabled, settings.accept_ra, settings.autoconf, settings.defrtr)
+
+
+def _address(found: model.Address) -> Address:
+    return Address(found.cidr, found.lifetime, _broadcast(found), found.peer)
+
+
+def _broadcast(found: model.Address) -> str | None:
+    """Return it unless it is what every address of the subnet has."""
+    usual = ""
+    if found.version == 4 and found.prefixlen < _NO_BROADCAST:
+        usual = str(ipaddress.IPv4Interface(found.cidr).network.broadcast_address)
+    return None if found.broadcast == usual else found.broadcast
 
 
 def _routes(dump: _Dump) -> Iterator[Route]:

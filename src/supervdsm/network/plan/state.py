@@ -40,6 +40,10 @@ class Address(msgspec.Struct, frozen=True, omit_defaults=True):
     cidr: str
     lifetime: int = 0
     """Seconds that it stays valid: a lease. 0 is for ever. It is not compared."""
+    broadcast: str | None = None
+    """IPv4: empty for none, None for that of its subnet. It is not compared."""
+    peer: str = ""
+    """The other end of a point-to-point link. It is not compared."""
 
     @property
     def version(self) -> int:

@@ -115,3 +115,23 @@ def test_a_directory_that_cannot_be_written_prevents_the_change(host: Host) -> N
     with pytest.raises(NetworkChangeFailed, match="the network is as it was"):
         host.setup(NETWORKS)
     assert difference(before, host.dump()) == []
+
+
+def test_a_nic_s_own_addresses_come_back_as_they_were(host: Host) -> None:
+    """Without a broadcast address, with one of its own, and with a peer."""
+    host.ip(
+        "addr add 10.0.7.2/24 dev nic2",
+        "addr add 10.0.8.2/24 brd 10.0.8.127 dev nic2",
+        "addr add 10.0.9.2/24 brd + dev nic2",
+        "addr add 10.0.6.1 peer 10.0.6.2/32 dev nic2",
+        "addr add 2001:db8:6::1 peer 2001:db8:6::2/128 dev nic2",
+    )
+    before = host.dump()
+    assert '"address": "10.0.6.2"' in str(before["addresses"]["nic2"])
+    with pytest.raises(NetworkConfigError) as caught:
+        host.setup({"taker": {"nic": "nic2"}}, connectivityCheck=True, connectivityTimeout=1)
+    assert caught.value.errCode == 10
+    assert difference(before, host.dump()) == []
+    # And when it stays, none of them does.
+    host.setup({"taker": {"nic": "nic2"}})
+    assert host.dump()["addresses"]["nic2"] == []
