@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A supervdsm with one more room, whose verbs fail on purpose: for the tests of the crash flows.
+"""supervdsms that fail on purpose, for the tests of what holds when one does.
 
-Used by the process ring as `python -m faults.daemon`, and by the host ring inside the real
-container, with this folder mounted into it. It is in no image.
+`python -m faults.daemon` has one more room, whose verbs fail: for the process ring, and for the
+host ring inside the real container, with this folder mounted into it. `python -m faults.network`
+dies at any step of a network change; `network_host` starts it in a namespace, `sweep` takes all
+the steps.
+It is in no image.
 """
