@@ -126,7 +126,7 @@ class Layer3:
             return True
         wanted = self._target.devices[name]
         if version not in wanted.dynamic:
-            return address in (wanted.addresses or ())
+            return any(one.cidr == address.cidr for one in wanted.addresses or ())
         return self._keeps_client(name, version) and not any(
             one.lifetime and one.version == version
             for one in self._forecast.devices[name].addresses or ()
