@@ -120,7 +120,11 @@ def test_a_reboot_brings_the_networks_and_their_leases_back(networks: Site) -> N
     active = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
     networks.vm.wait(active, timeout=300)
     # Nobody answered at the boot, for the server went down with this very machine: the last leases
-    # have not expired, and are used.
+    # have not expired, and are used, once the client has asked in vain.
+    for device in before:
+        networks.shell(
+            f"until ip -4 addr show dev {device} | grep -q dynamic; do sleep 0.2; done", timeout=180
+        )
     after = {device: leases(networks, device)[0]["local"] for device in before}
     assert after == before
     units = networks.shell("systemctl list-units --plain --no-legend 'vdsm-dhcp@*'")
