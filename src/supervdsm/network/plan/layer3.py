@@ -87,14 +87,14 @@ class Layer3:
         ]
 
     def _unwanted_addresses(self, name: str) -> list[Address]:
-        wanted = self._wanted_addresses(name)
-        if wanted is None:
-            return []
         found = [
             one
             for one in self._forecast.devices[name].addresses or ()
             if not self._is_kept_address(name, one)
         ]
+        wanted = self._wanted_addresses(name) if found else None
+        if wanted is None:
+            return []
         keys = {address_key(one) for one in wanted}
         gone = [one for one in found if one.version == 6 and address_key(one) not in keys]
         found4 = [one for one in found if one.version == 4]
