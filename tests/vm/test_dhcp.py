@@ -44,6 +44,10 @@ def wait_for_leases(site: Site) -> None:
             f"until grep -qs 10\\\\. /run/vdsm/leases/{name}.json; do sleep 0.2; done", timeout=120
         )
     site.shell("until grep -qs 2001: /run/vdsm/leases/red.json; do sleep 0.2; done", timeout=120)
+    # The router's advertisement comes when it likes.
+    site.shell(
+        "until ip -6 route show default dev red | grep -q via; do sleep 0.2; done", timeout=120
+    )
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +123,7 @@ def test_a_reboot_brings_the_networks_and_their_leases_back(networks: Site) -> N
     networks.shell.close()
     active = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
     networks.vm.wait(active, timeout=300)
+    networks.engine.reconnect()
     # Nobody answered at the boot, for the server went down with this very machine: the last leases
     # have not expired, and are used, once the client has asked in vain.
     for device in before:
