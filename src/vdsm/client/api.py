@@ -35,7 +35,8 @@ class Client:
     """A connection to vdsm. Connects with the first call; not safe to share between threads.
 
     A call is sent once and never again: when the connection is lost before the answer came, its
-    outcome is unknown and the caller gets ConnectError. The next call connects anew.
+    outcome is unknown and the caller gets ConnectError. The next call connects anew, and so does
+    one that finds the connection closed before it is sent.
     """
 
     def __init__(
@@ -102,6 +103,8 @@ class Client:
         return _result(method, answer)
 
     def _connected(self, deadline: float) -> Transport:
+        if self._transport is not None and self._transport.ended():
+            self.close()
         if self._transport is None:
             remaining = max(deadline - time.monotonic(), 0.001)
             self._transport = Transport(self._endpoint, remaining)

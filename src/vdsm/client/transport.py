@@ -109,6 +109,20 @@ class Transport:
         except OSError as error:
             raise self._lost(_reason(error)) from None
 
+    def ended(self) -> bool:
+        """Whether vdsm has closed the connection by now: what is sent on it would be lost."""
+        timeout = self._socket.gettimeout()
+        self._socket.settimeout(0)
+        try:
+            while True:
+                self._take()
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except ConnectError:
+            return True
+        finally:
+            self._socket.settimeout(timeout)
+
     def receive(self, deadline: float) -> Frame:
         """The next frame. Raises TimeoutError when none came before `deadline` (monotonic)."""
         while not self._frames:
@@ -116,22 +130,26 @@ class Transport:
             if remaining <= 0:
                 raise TimeoutError
             self._socket.settimeout(remaining)
-            try:
-                data = self._socket.recv(_RECEIVE)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                raise self._lost(_reason(error)) from None
-            if not data:
-                raise self._lost("it closed the connection")
-            try:
-                self._frames.extend(self._parser.feed(data))
-            except FrameError as error:
-                raise self._lost(f"it does not speak STOMP ({error})") from None
+            self._take()
         frame = self._frames.popleft()
         if frame.command == "ERROR":
             raise self._lost(frame.headers.get("message", "it answered with an error"))
         return frame
+
+    def _take(self) -> None:
+        """Receive once. Raises TimeoutError, BlockingIOError, SSLWantReadError when none came."""
+        try:
+            data = self._socket.recv(_RECEIVE)
+        except (TimeoutError, BlockingIOError, ssl.SSLWantReadError):
+            raise
+        except OSError as error:
+            raise self._lost(_reason(error)) from None
+        if not data:
+            raise self._lost("it closed the connection")
+        try:
+            self._frames.extend(self._parser.feed(data))
+        except FrameError as error:
+            raise self._lost(f"it does not speak STOMP ({error})") from None
 
     def _connect(self, timeout: float) -> socket.socket:
         endpoint = self._endpoint

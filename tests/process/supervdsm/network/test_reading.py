@@ -87,7 +87,7 @@ def test_addresses_without_those_of_the_kernel(host: Namespace) -> None:
         ("2001:db8::5/64", False),
     ]
     # Our own end of a point-to-point link.
-    assert read(host).devices["nic1"].addresses == (Address("203.0.113.1/32"),)
+    assert read(host).devices["nic1"].addresses == (Address("203.0.113.1/32", peer="203.0.113.2"),)
 
 
 def test_settings_of_ipv6(host: Namespace) -> None:

@@ -195,3 +195,18 @@ def test_a_lost_connection_is_told_and_the_next_call_connects_anew(plain_front: 
         assert len(lost) == 1
         plain_front.start()
         assert client.call("Host.ping2") is True
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+def test_a_connection_that_vdsm_has_closed_is_not_used_for_the_next_call(
+    tmp_path: Path, identity: Identity, secured: bool
+) -> None:
+    with Manager(tmp_path, identity.key.parents[1] if secured else None) as manager:
+        manager.start()
+        secure = mutual_tls("127.0.0.1", manager.port, identity=identity)
+        with Client(secure if secured else plain("127.0.0.1", manager.port)) as client:
+            assert client.call("Host.ping2") is True
+            assert client.call("Host.ping2") is True
+            manager.terminate()
+            manager.start()
+            assert client.call("Host.echo", message="hi") == "hi"
