@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an upgrade is about: the pair of images that runs, the one that shall run, how far it is."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from vdsm_tool.upgrade.snapshot import Snapshot
+
+Tell = Callable[[str], None]
+"""Takes a line of progress for a person: what is being done, how far it is."""
+
+FORMAT: Final = 1
+"""Of the files below `paths.STATE`: the old image must understand what the new one wrote."""
+
+
+class Pair(Struct, frozen=True, rename="camel"):
+    """Two images of one release. `vdsm` and `supervdsm` are image ids of 64 hexadecimal digits."""
+
+    vdsm: str
+    supervdsm: str
+    version: str
+    contract: str
+    revision: str
+    architecture: str
+
+    @property
+    def name(self) -> str:
+        """The name of its directory of pins."""
+        return f"{self.version}-{self.supervdsm[:12]}-{self.vdsm[:12]}"
+
+
+class Kind(StrEnum):
+    """Why the images are swapped."""
+
+    INSTALL = "install"
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+
+
+class Phase(StrEnum):
+    """The last step that is done and on disk. What is not yet KEPT will be undone."""
+
+    FETCHING = "fetching"
+    """Nothing of this host has changed, but images may be added."""
+    PREPARED = "prepared"
+    """Both images are here and fit. The pins may have been switched already."""
+    SWITCHED = "switched"
+    """The new pins are in force. The services may have been restarted already."""
+    RESTARTED = "restarted"
+    """Both services of the new pair said READY."""
+    KEPT = "kept"
+    """The new pair passed its test. Only cleaning up is left."""
+
+
+class Pending(Struct, frozen=True, kw_only=True, rename="camel"):
+    """An upgrade under way. Times are in seconds since the epoch; `timeout` in seconds."""
+
+    id: str
+    kind: Kind
+    source: list[str]
+    started: float
+    timeout: float
+    phase: Phase
+    old: Pair
+    new: Pair | None = None
+    before: Snapshot | None = None
+    reason: str = ""
+    format: int = FORMAT
+
+
+class Outcome(StrEnum):
+    """How an upgrade ended."""
+
+    KEPT = "kept"
+    ROLLED_BACK = "rolled back"
+    REFUSED = "refused"
+    """Nothing of the host was touched."""
+    BROKEN = "broken"
+    """It could neither be finished nor undone; `reason` says what a person must do."""
+
+
+class Entry(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A line of the history. `old` is None for the first installation."""
+
+    id: str
+    kind: Kind
+    source: list[str]
+    started: float
+    ended: float
+    outcome: Outcome
+    phase: Phase
+    old: Pair | None
+    new: Pair | None
+    reason: str = ""
+    format: int = FORMAT
