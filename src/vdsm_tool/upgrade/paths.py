@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where upgrades keep what must outlive them; paths of the host.
 
-    /etc/vdsm/pins/NAME/supervdsm.conf   drop-in for Quadlet: `Image=ID`; one directory for each pair
+    /etc/vdsm/pins/NAME/supervdsm.conf   a drop-in, `Image=ID`; one directory for each pair
     /etc/vdsm/pins/NAME/vdsm.conf
     /etc/vdsm/pins/NAME/pair.json        the Pair
     /etc/vdsm/pins/current -> NAME       what decides which pair runs; changed by one rename
