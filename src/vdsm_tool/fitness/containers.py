@@ -27,7 +27,8 @@ _CONTROLLERS: Final = frozenset({"cpu", "memory", "pids"})
 _PACKAGED: Final = ("vdsmd.service", "supervdsmd.service")
 """The units of a vdsm that was installed from packages."""
 
-_UNIT_DIRS: Final = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_ADMIN_UNITS: Final = "/etc/systemd/system"
+_UNIT_DIRS: Final = (_ADMIN_UNITS, "/usr/lib/systemd/system", "/lib/systemd/system")
 
 
 def systemd(host: Host) -> Finding:
@@ -111,16 +112,18 @@ def control_groups(host: Host) -> Finding:
 
 
 def package_installation(host: Host) -> Finding:
-    """Return whether no vdsm from packages is there, which would take the same port and state."""
+    """Return whether no vdsm from packages can start, which would take the same port and state."""
     name = "other vdsm"
-    for directory in _UNIT_DIRS:
-        for unit in _PACKAGED:
-            path = host.path(directory) / unit
-            if path.exists() and path.resolve() != Path("/dev/null"):
+    for unit in _PACKAGED:
+        if host.path(_ADMIN_UNITS).joinpath(unit).resolve() == Path("/dev/null"):
+            continue  # masked
+        for directory in _UNIT_DIRS:
+            if host.path(directory).joinpath(unit).exists():
                 return fail(
                     name,
                     f"{directory}/{unit} is installed",
                     f"`systemctl disable --now {' '.join(_PACKAGED)}`, then remove the packages "
-                    "vdsm*; /var/lib/vdsm and /etc/pki/vdsm stay and are used.",
+                    "vdsm* or mask these units; see docs/migration.md. /var/lib/vdsm and "
+                    "/etc/pki/vdsm stay and are used.",
                 )
-    return ok(name, "none from packages")
+    return ok(name, "none from packages that could start")

@@ -24,3 +24,12 @@ def test_a_file_that_cannot_be_read_stops_no_other_check(host: Host) -> None:
     report = collect(host)
     assert len(report.findings) == len(CHECKS)
     assert any(f.level is Level.UNKNOWN and "/etc/passwd" in f.detail for f in report.findings)
+
+
+def test_an_ignored_finding_is_shown_and_does_not_count(host: Host) -> None:
+    (host.proc / "1/comm").write_text("init\n")
+    assert collect(host).verdict is Level.FAIL
+    failing = {one.name for one in collect(host).findings if one.level is Level.FAIL}
+    report = collect(host, ignored=failing)
+    assert report.verdict is not Level.FAIL
+    assert failing <= {one.name for one in report.findings}

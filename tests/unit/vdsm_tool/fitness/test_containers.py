@@ -85,3 +85,13 @@ def test_a_vdsm_from_packages_is_a_failure(host: Host) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
     assert containers.package_installation(host).level is Level.FAIL
+
+
+def test_a_masked_vdsm_from_packages_is_none(host: Host) -> None:
+    for directory in ("usr/lib", "etc"):
+        host.path(f"/{directory}/systemd/system").mkdir(parents=True, exist_ok=True)
+    host.path("/usr/lib/systemd/system/vdsmd.service").write_text("")
+    host.path("/etc/systemd/system/vdsmd.service").symlink_to("/dev/null")
+    assert containers.package_installation(host).level is Level.OK
+    host.path("/usr/lib/systemd/system/supervdsmd.service").write_text("")
+    assert "supervdsmd" in containers.package_installation(host).detail
