@@ -9,13 +9,17 @@ libraries and sockets), and in a plain chroot `systemctl show` ignores the reque
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from vdsm_contract.paths import HOST_ROOT
 from vdsm_tool.errors import UNKNOWN, ToolError
+
+_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 COMMAND_TIMEOUT = 20.0
 """Seconds that a command of the host may take."""
@@ -28,10 +32,13 @@ Runner = Callable[[Sequence[str]], str]
 class Mount:
     """One line of proc_pid_mountinfo(5)."""
 
+    source: str
     target: Path
     fstype: str
     shared: bool
     """Whether mounts below it propagate to its peers."""
+    read_only: bool
+    """Whether nothing can be written by this mount, or to this file system at all."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,19 @@ class Host:
 def _parse_mount(line: str) -> Mount:
     head, _, tail = line.partition(" - ")
     fields = head.split(" ")
-    target = fields[4].encode().decode("unicode_escape")  # blanks are written as \040
-    return Mount(Path(target), tail.split(" ")[0], any(f.startswith("shared:") for f in fields[6:]))
+    fstype, source, options = tail.split(" ")[:3]
+    return Mount(
+        source=_unescape(source),
+        target=Path(_unescape(fields[4])),
+        fstype=fstype,
+        shared=any(field.startswith("shared:") for field in fields[6:]),
+        read_only="ro" in fields[5].split(",") or "ro" in options.split(","),
+    )
+
+
+def _unescape(field: str) -> str:
+    """Undo how the kernel writes a blank: as \\040."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), field)
 
 
 def _runner(prefix: Sequence[str]) -> Runner:

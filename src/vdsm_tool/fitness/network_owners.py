@@ -187,12 +187,19 @@ def _clients(host: Host) -> Iterator[str]:
             yield command
 
 
-def _nics(host: Host) -> _Nics:
+def configured_nics(host: Host) -> frozenset[str]:
     """Return the NICs of the running configuration, or else of the persistent one."""
     for name in _CONFIGURATIONS:
         names = frozenset(_configured(_within(host, STATE_DIR / name)))
         if names:
-            return _Nics(names, configured=True)
+            return names
+    return frozenset()
+
+
+def _nics(host: Host) -> _Nics:
+    names = configured_nics(host)
+    if names:
+        return _Nics(names, configured=True)
     physical = (path.parent.name for path in host.path(_CLASS_NET).glob("*/device"))
     return _Nics(frozenset(physical), configured=False)
 

@@ -2,7 +2,7 @@
 """The two containers and the images that they run, read from podman's API with podman-py."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -10,8 +10,13 @@ from vdsm_contract.version import CONTRACT_VERSION
 from vdsm_tool.errors import UNKNOWN, ToolError
 from vdsm_tool.finding import Finding, fail, ok
 
+if TYPE_CHECKING:
+    from podman.domain.containers import Container
+
 PODMAN_SOCKET: Final = Path("/run/podman/podman.sock")
 NAMES: Final = ("supervdsm", "vdsm")
+BESIDE: Final = ("vdsm-lldpd", "vdsm-dhcp-")
+"""How the names of those begin that run supervdsm's image beside it."""
 
 _TIMEOUT: Final = 10
 """Seconds that podman's API may take to answer."""
@@ -33,8 +38,11 @@ class ContainerState(Struct, frozen=True, rename="camel"):
     contract: str
 
 
-def read_containers(socket: Path = PODMAN_SOCKET) -> list[ContainerState]:
-    """Ask podman for the containers that exist. Raises ToolError when it cannot be asked."""
+def read_containers(socket: Path = PODMAN_SOCKET, *, beside: bool = False) -> list[ContainerState]:
+    """Ask podman for the containers that exist; with `beside` also for those that run beside.
+
+    Raises ToolError when it cannot be asked.
+    """
     if not socket.is_socket():
         raise ToolError(
             f"There is no {socket}: images and versions cannot be shown",
@@ -49,7 +57,8 @@ def read_containers(socket: Path = PODMAN_SOCKET) -> list[ContainerState]:
     states = []
     try:
         with PodmanClient(base_url=f"unix://{socket}", timeout=_TIMEOUT) as client:
-            for name in NAMES:
+            names = [*NAMES, *(_beside(client.containers.list()) if beside else ())]
+            for name in names:
                 try:
                     container = client.containers.get(name)
                 except NotFound:
@@ -62,6 +71,10 @@ def read_containers(socket: Path = PODMAN_SOCKET) -> list[ContainerState]:
             status=UNKNOWN,
         ) from error
     return states
+
+
+def _beside(running: "list[Container]") -> list[str]:
+    return sorted(one.name for one in running if one.name.startswith(BESIDE))
 
 
 def _state(name: str, inspected: dict[str, object], labels: dict[str, str]) -> ContainerState:

@@ -7,17 +7,23 @@ from vdsm_contract.errors import ContractError, PeerRefused, VersionMismatch
 from vdsm_contract.paths import SUPERVDSM_SOCKET
 from vdsm_contract.proxy import Supervdsm
 from vdsm_contract.types import HealthReport
+from vdsm_contract.version import CONTRACT_VERSION
 from vdsm_tool.finding import Finding, fail, ok, unknown, warn
 
 _NAME = "supervdsm"
 
 
-def ask(path: Path = SUPERVDSM_SOCKET) -> tuple[HealthReport | None, Finding]:
-    """Return supervdsm's report, None when there is none, and whether it is well."""
+def ask(
+    path: Path = SUPERVDSM_SOCKET, *, contract: str = CONTRACT_VERSION
+) -> tuple[HealthReport | None, Finding]:
+    """Return supervdsm's report, None when there is none, and whether it is well.
+
+    `contract` is what it is to speak.
+    """
     if not path.is_socket():
         way_out = "`systemctl start supervdsm.socket`; inside a container, mount /run."
         return None, fail(_NAME, f"there is no socket {path}", way_out)
-    proxy = Supervdsm(path)
+    proxy = Supervdsm(path, contract=contract)
     try:
         report = proxy.service.health()
     except VersionMismatch as error:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether vdsm answers: one Host.ping2 the way the engine makes it, TLS, STOMP 1.2, JSON-RPC 2.0.
+"""Whether vdsm answers: calls the way the engine makes them, TLS, STOMP 1.2, JSON-RPC 2.0.
 
-Only the few frames of this one call are spoken here. The name in the certificate is not compared:
-an engine's certificate names the host as the engine reaches it, and this call goes to loopback.
+The question is Host.echo: an engine's ping would confirm a network change that waits for the
+engine. Only the few frames of one call are spoken here. The name in the certificate is not
+compared: an engine's certificate names the host as the engine reaches it, and this call goes to
+loopback.
 """
 
 import configparser
 import json
+import os
 import socket
 import ssl
 import time
@@ -56,19 +59,44 @@ def uses_tls(host: Host) -> bool:
 def ask(
     *, files: PkiFiles, tls: bool, port: int = MANAGEMENT_PORT
 ) -> tuple[Answer | None, Finding]:
-    """Call Host.ping2 on this host; return how it was answered (None: not at all) and a finding."""
+    """Call Host.echo on this host; return how it was answered (None: not at all) and a finding."""
     start = time.monotonic()
+    message = os.urandom(8).hex()
     try:
-        with _connected(files, tls=tls, port=port) as stream:
+        with _connected(files, tls=tls, port=port, timeout=_TIMEOUT) as stream:
             version = stream.version() or "" if isinstance(stream, ssl.SSLSocket) else ""
-            _ping(stream)
+            answered = _call(stream, "Host.echo", {"message": message}, start + _TIMEOUT)
+        if answered != message:
+            raise ValueError(f"Host.echo of {message} gave {answered!r}")
     except (OSError, ValueError) as error:
-        detail = f"no answer on port {port}: {_reason(error)}"
-        return None, fail(_NAME, detail, _way_out(error, files))
+        return None, judge(error, files=files, port=port)
     answer = Answer(port, version, round(time.monotonic() - start, 4))
     how = version or "plain TCP"
     milliseconds = answer.seconds * 1000
     return answer, ok(_NAME, f"answered on port {port} over {how} in {milliseconds:.0f} ms")
+
+
+def call(
+    method: str,
+    params: dict[str, str],
+    *,
+    files: PkiFiles,
+    tls: bool,
+    port: int = MANAGEMENT_PORT,
+    timeout: float = _TIMEOUT,
+) -> object:
+    """Make a call on this host, within about `timeout` seconds; return its result.
+
+    Raises OSError, or ValueError for an answer that is no result; `judge` explains them.
+    """
+    deadline = time.monotonic() + timeout
+    with _connected(files, tls=tls, port=port, timeout=timeout) as stream:
+        return _call(stream, method, params, deadline)
+
+
+def judge(error: OSError | ValueError, *, files: PkiFiles, port: int = MANAGEMENT_PORT) -> Finding:
+    """Return why there was no answer, and what to do."""
+    return fail(_NAME, f"no answer on port {port}: {_reason(error)}", _way_out(error, files))
 
 
 def _reason(error: Exception) -> str:
@@ -97,10 +125,10 @@ def _way_out(error: Exception, files: PkiFiles) -> str:
 
 
 @contextmanager
-def _connected(files: PkiFiles, *, tls: bool, port: int) -> Iterator[socket.socket]:
+def _connected(files: PkiFiles, *, tls: bool, port: int, timeout: float) -> Iterator[socket.socket]:
     # The files first: what is missing there is a better message than a failed handshake.
     context = _context(files) if tls else None
-    with socket.create_connection(("localhost", port), timeout=_TIMEOUT) as plain:
+    with socket.create_connection(("localhost", port), timeout=timeout) as plain:
         if context is None:
             yield plain
         else:
@@ -117,10 +145,9 @@ def _context(files: PkiFiles) -> ssl.SSLContext:
     return context
 
 
-def _ping(stream: socket.socket) -> None:
-    """Make the call; raises OSError or ValueError when the answer is not the right one."""
-    deadline = time.monotonic() + _TIMEOUT
-    body = json.dumps({"jsonrpc": "2.0", "method": "Host.ping2", "params": [], "id": "1"})
+def _call(stream: socket.socket, method: str, params: dict[str, str], deadline: float) -> object:
+    """Make the call; raises OSError or ValueError when there is no result by `deadline`."""
+    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": "1"})
     frames = (
         _frame("CONNECT", {"accept-version": "1.2", "host": "localhost", "heart-beat": "0,0"})
         + _frame("SUBSCRIBE", {"id": "1", "destination": _REPLIES, "ack": "auto"})
@@ -134,7 +161,7 @@ def _ping(stream: socket.socket) -> None:
             head, _, content = frame.lstrip(b"\r\n").partition(b"\n\n")
             match head.split(b"\n")[0].rstrip(b"\r"):
                 case b"MESSAGE":
-                    return _expect_result(content)
+                    return _result(content)
                 case b"ERROR":
                     raise ValueError(f"STOMP error: {content.decode(errors='replace').strip()}")
 
@@ -147,10 +174,11 @@ def _receive(stream: socket.socket, deadline: float) -> bytes:
     return data
 
 
-def _expect_result(content: bytes) -> None:
+def _result(content: bytes) -> object:
     answer = json.loads(content)
     if not isinstance(answer, dict) or "result" not in answer:
         raise ValueError(f"not a JSON-RPC result: {content[:200].decode(errors='replace')}")
+    return answer["result"]
 
 
 def _frame(command: str, headers: dict[str, str], body: str = "") -> bytes:

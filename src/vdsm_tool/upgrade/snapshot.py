@@ -1,11 +1,91 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What must be the same after an upgrade: networks and mounts, as the kernel has them."""
+"""What must be the same after an upgrade: networks and mounts, as the kernel has them.
+
+Each thing is a line of text, "KEY: DETAILS" or only "KEY". The lines are written by one release
+and may be compared by another one, when an upgrade is undone, so a change of their form needs
+another FORMAT. What comes to a host during the upgrade is no matter; what goes is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
+from vdsm_contract.paths import DATA_CENTER
+from vdsm_tool.errors import UNKNOWN, ToolError
+from vdsm_tool.host import Host, Mount
+
+FORMAT: Final = 1
+_DHCP_CLIENTS: Final = "vdsm-dhcp@"
+_BELOW: Final = DATA_CENTER.parent
+
 
 class Snapshot(Struct, frozen=True):
-    """Lines that each name one thing, for example "mount nfs1:/data on /rhev/…"."""
+    """Lines that each name one thing, for example "mount of nfs1:/data on /rhev/…: nfs4, rw"."""
 
     mounts: list[str]
     networks: list[str]
+    format: int = FORMAT
+
+
+def take(host: Host) -> Snapshot:
+    """Look at the host. Raises ToolError when the kernel or systemd cannot be asked."""
+    # Slow to import (pyroute2): the command line needs this module for its types alone.
+    from vdsm_tool.fitness.network_owners import configured_nics
+    from vdsm_tool.upgrade import networks
+
+    try:
+        mounts = sorted(_mount_lines(host.mounts()))
+        kernel = networks.read()
+        lines = networks.lines(kernel, configured_nics(host))
+    except OSError as error:
+        raise ToolError(f"The kernel cannot be asked: {error}", status=UNKNOWN) from error
+    return Snapshot(mounts, sorted([*lines, *_dhcp_lines(host)]))
+
+
+def comparable(before: Snapshot) -> bool:
+    """Return whether this release understands the lines of `before`."""
+    return before.format == FORMAT
+
+
+def missing(before: Snapshot, after: Snapshot) -> list[str]:
+    """Return a sentence for each thing of `before` that is gone or differs in `after`."""
+    return [
+        *_missing(before.mounts, after.mounts),
+        *_missing(before.networks, after.networks),
+    ]
+
+
+def _missing(before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
+    lost = Counter(before) - Counter(after)
+    new = dict(_split(line) for line in (Counter(after) - Counter(before)))
+    for line in sorted(lost.elements()):
+        key, details = _split(line)
+        if key in new:
+            yield f"The {key} changed from “{details}” to “{new[key]}”"
+        else:
+            yield f"The {line} is gone"
+
+
+def _split(line: str) -> tuple[str, str]:
+    key, colon, details = line.rpartition(": ")
+    return (key, details) if colon else (line, "")
+
+
+def _mount_lines(mounts: Iterable[Mount]) -> Iterator[str]:
+    for mount in mounts:
+        if mount.target.is_relative_to(_BELOW):
+            access = "ro" if mount.read_only else "rw"
+            yield f"mount of {mount.source} on {mount.target}: {mount.fstype}, {access}"
+
+
+def _dhcp_lines(host: Host) -> Iterator[str]:
+    """Give the DHCP clients that run, by the instance of their unit."""
+    options = ["--plain", "--no-legend", "--full", "--state=active", "--type=service"]
+    text = host.run(["systemctl", "list-units", *options, f"{_DHCP_CLIENTS}*"])
+    for line in text.splitlines():
+        if line.strip():
+            unit = Path(line.split()[0]).stem
+            yield f"DHCP client of {unit.removeprefix(_DHCP_CLIENTS)}"

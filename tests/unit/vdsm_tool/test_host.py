@@ -13,9 +13,13 @@ def test_a_mount_with_a_blank_and_propagation_is_read(tmp_path: Path) -> None:
     (tmp_path / "1").mkdir()
     (tmp_path / "1/mountinfo").write_text(
         "36 35 98:0 / /mnt/my\\040disk rw,noatime master:2 shared:7 - ext3 /dev/root rw\n"
+        "37 35 98:1 / /mnt/ü ro,noatime - nfs4 nfs1:/my\\040data rw\n"
     )
     host = Host(Path("/"), tmp_path, lambda _command: "")
-    assert host.mounts() == [Mount(Path("/mnt/my disk"), "ext3", shared=True)]
+    assert host.mounts() == [
+        Mount("/dev/root", Path("/mnt/my disk"), "ext3", shared=True, read_only=False),
+        Mount("nfs1:/my data", Path("/mnt/ü"), "nfs4", shared=False, read_only=True),
+    ]
 
 
 def test_a_failure_is_one_sentence() -> None:

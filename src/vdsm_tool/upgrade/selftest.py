@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether a pair of images is what runs, serves, and left networks and mounts as they were.
+
+The parts, in this order; each is looked at until it is well or the patience is used up:
+
+    units      all are active
+    images     the containers run exactly the two images; also those beside, for LLDP and DHCP
+    supervdsm  says the release and the contract of the pair (Hello, Health)
+    vdsm       answers through TLS and says the pair's release; its answer has the networks, which
+               it asks supervdsm for: a read with privilege
+    host       has all mounts and networks of before
+    calm       systemd restarted no service meanwhile, for CALM seconds at least
+
+No question here can change anything, nor confirm a network change, and each has a limit in time.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from vdsm_contract.paths import PKI_DIR
+from vdsm_tool.errors import ToolError
+from vdsm_tool.finding import Finding, Level
+from vdsm_tool.host import Host
+from vdsm_tool.pki.files import PkiFiles
+from vdsm_tool.state import containers, supervdsm, units, vdsm
+from vdsm_tool.state.containers import ContainerState
+from vdsm_tool.upgrade import snapshot
+from vdsm_tool.upgrade.model import Pair, Tell
+from vdsm_tool.upgrade.snapshot import Snapshot
+
+CALM: Final = 3.0
+"""Seconds that both services must run without systemd restarting one of them."""
+_PAUSE: Final = 0.5
+"""Seconds between two looks at what is not well yet."""
+_CALL: Final = 10.0
+"""Seconds that a call of vdsm may take."""
+
+
+def check(
+    pair: Pair, before: Snapshot | None, host: Host, tell: Tell, patience: float
+) -> list[str]:
+    """Return what is wrong with `pair` as sentences with a way out; nothing when it is well.
+
+    `patience` is how many seconds what is not well may take to become so; one last look may take
+    some more. `before` None leaves networks and mounts out.
+    """
+    deadline = time.monotonic() + patience
+    problems = _patiently(lambda: _active(host), deadline)
+    if problems:
+        return problems  # what does not run need not be asked
+    tell("Both services are active")
+    since = time.monotonic()
+    first = _restarts(host)
+    parts: list[tuple[str, Callable[[], list[str]]]] = [
+        ("The containers run these images", lambda: _images(pair)),
+        (f"supervdsm says release {pair.version}", lambda: _supervdsm(pair)),
+        (f"vdsm says release {pair.version}, and has the networks", lambda: _vdsm(pair, host)),
+    ]
+    if before is not None and snapshot.comparable(before):
+        parts.append(("Networks and mounts are as before", lambda: _host(before, host)))
+    elif before is not None:
+        tell("Networks and mounts were noted by another release, and are not compared")
+    for well, look in parts:
+        found = _patiently(look, deadline)
+        if not found:
+            tell(well)
+        problems += found
+    time.sleep(max(0.0, since + CALM - time.monotonic()))
+    return [*problems, *judge_calm(first, _restarts(host)), *_active(host)]
+
+
+def _patiently(look: Callable[[], list[str]], deadline: float) -> list[str]:
+    while True:
+        problems = look()
+        if not problems or time.monotonic() + _PAUSE >= deadline:
+            return problems
+        time.sleep(_PAUSE)
+
+
+def _images(pair: Pair) -> list[str]:
+    try:
+        return list(judge_images(pair, containers.read_containers(beside=True)))
+    except ToolError as error:
+        return [_sentence(error.sentence, error.hint)]
+
+
+def judge_images(pair: Pair, found: list[ContainerState]) -> Iterator[str]:
+    """Give what is wrong with the containers."""
+    states = {state.name: state for state in found}
+    for name in containers.NAMES:
+        if name not in states:
+            yield _sentence(f"There is no container {name}", f"`systemctl status {name}.service`")
+    for state in found:
+        wanted = pair.vdsm if state.name == "vdsm" else pair.supervdsm
+        if state.image_id != wanted:
+            yield _sentence(
+                f"The container {state.name} runs the image {state.image_id[:12]} and not "
+                f"{wanted[:12]}",
+                f"`readlink /etc/vdsm/pins/current` and `podman inspect {state.name}`",
+            )
+        elif state.name in containers.NAMES and state.status != "running":
+            yield _sentence(
+                f"The container {state.name} is {state.status}",
+                f"`journalctl --boot --unit={state.name}.service --lines=50`",
+            )
+
+
+def _active(host: Host) -> list[str]:
+    try:
+        findings = [units.judge(unit) for unit in units.read_units(host.run)]
+    except ToolError as error:
+        return [_sentence(error.sentence, error.hint)]
+    return [_of(finding) for finding in findings if _broken(finding)]
+
+
+def _restarts(host: Host) -> dict[str, int]:
+    """Return how often systemd restarted each service; nothing when it cannot be asked."""
+    try:
+        return {unit.name: unit.restarts for unit in units.read_units(host.run, units.SERVICES)}
+    except ToolError:
+        return {}
+
+
+def judge_calm(first: dict[str, int], last: dict[str, int]) -> Iterator[str]:
+    """Give the services that systemd restarted between two looks."""
+    for name, restarts in last.items():
+        if restarts > first.get(name, restarts):
+            yield _sentence(
+                f"{name} ended and systemd restarted it, {restarts} times so far",
+                f"`journalctl --boot --unit={name} --lines=50`",
+            )
+
+
+def _supervdsm(pair: Pair) -> list[str]:
+    report, finding = supervdsm.ask(contract=pair.contract)
+    if report is None or _broken(finding):
+        return [_of(finding)]
+    if (report.release, report.contract) != (pair.version, pair.contract):
+        return [
+            _sentence(
+                f"supervdsm says release {report.release}, contract {report.contract}; its image's "
+                f"labels say {pair.version}, {pair.contract}",
+                "Build the images anew: labels and contents are of one source",
+            )
+        ]
+    return []
+
+
+def _vdsm(pair: Pair, host: Host) -> list[str]:
+    files = PkiFiles(PKI_DIR)
+    try:
+        tls = vdsm.uses_tls(host)
+        answer, finding = vdsm.ask(files=files, tls=tls)
+        if answer is None:
+            return [_of(finding)]
+        caps = vdsm.call("Host.getCapabilities", {}, files=files, tls=tls, timeout=_CALL)
+    except ToolError as error:
+        return [_sentence(error.sentence, error.hint)]
+    except (OSError, ValueError) as error:
+        return [_of(vdsm.judge(error, files=files))]
+    return list(judge_capabilities(pair, caps))
+
+
+def judge_capabilities(pair: Pair, caps: object) -> Iterator[str]:
+    """Give what is wrong with the result of Host.getCapabilities."""
+    release = caps.get("software_version") if isinstance(caps, dict) else None
+    if release != pair.version:
+        yield _sentence(
+            f"vdsm says release {release}; its image's label says {pair.version}",
+            "Build the images anew: labels and contents are of one source",
+        )
+    if not isinstance(caps, dict) or not isinstance(caps.get("nics"), dict):
+        yield _sentence(
+            "vdsm's capabilities have no NICs, which supervdsm reads",
+            "`journalctl --boot --unit=supervdsm.service --lines=50`",
+        )
+
+
+def _host(before: Snapshot, host: Host) -> list[str]:
+    try:
+        after = snapshot.take(host)
+    except ToolError as error:
+        return [_sentence(error.sentence, error.hint)]
+    hint = "`journalctl --boot --unit=supervdsm.service`; `vdsm-tool net show`"
+    return [_sentence(lost, hint) for lost in snapshot.missing(before, after)]
+
+
+def _broken(finding: Finding) -> bool:
+    return finding.level in (Level.FAIL, Level.UNKNOWN)
+
+
+def _of(finding: Finding) -> str:
+    return _sentence(f"{finding.name}: {finding.detail}", finding.way_out)
+
+
+def _sentence(what: str, way_out: str) -> str:
+    """Return a problem in one line, the way out after it."""
+    return f"{what}; {way_out.rstrip('.')}" if way_out else what
