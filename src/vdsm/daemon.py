@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vdsm.config import Config
 from vdsm.jsonrpc import schema, tls
 from vdsm.jsonrpc.dispatch import Dispatcher
 from vdsm.jsonrpc.events import Events
@@ -26,6 +25,7 @@ from vdsm.jsonrpc.registry import Lane, Registry
 from vdsm.jsonrpc.rpc import Rpc
 from vdsm.jsonrpc.server import Server, address
 from vdsm_contract import systemd
+from vdsm_contract.config import Config
 from vdsm_contract.version import RELEASE
 
 log = logging.getLogger(__name__)

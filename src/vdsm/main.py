@@ -11,18 +11,21 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from vdsm import config as configuration
 from vdsm import daemon
+from vdsm.host.sampling import Sampler
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.tls import TlsError
 from vdsm.network.confirmations import Confirmations
 from vdsm.network.link_events import LinkEvents
 from vdsm.services import Services
 from vdsm.verbs import build_table
+from vdsm_contract import config as configuration
 from vdsm_contract.paths import CONFIG_DIR, PKI_DIR, SUPERVDSM_SOCKET
 from vdsm_contract.proxy import Supervdsm
 from vdsm_contract.systemd import listen_fds, log_to_journal
 from vdsm_contract.version import RELEASE
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,11 +33,15 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     log_to_journal(arguments.log_level)
     try:
-        config = configuration.load(arguments.config_dir)
+        loaded = configuration.load(arguments.config_dir)
+        config = loaded.config
+        for entry in loaded.without_effect:
+            log.warning("%s: %s has no effect here", entry.place, entry.name)
         sockets = _sockets(arguments.bind, config)
         with closing(Supervdsm(arguments.svdsm_socket)) as supervdsm:
             events = Events()
-            services = Services(config, supervdsm, events)
+            sampler = Sampler(interval=config.host_sample_stats_interval)
+            services = Services(config, supervdsm, events, sampler=sampler)
             network = supervdsm.network
             with (
                 services.sampler,
@@ -49,7 +56,8 @@ def main(argv: list[str] | None = None) -> int:
                     events=events,
                 )
     except (configuration.ConfigError, TlsError, OSError) as error:
-        print(f"vdsm: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"vdsm: {line}", file=sys.stderr)
         return 1
     return 0
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vdsm.config import Config
 from vdsm.host.clients import ClientWatch
 from vdsm.host.sampling import Sampler
 from vdsm.host.tree import HostTree
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
+from vdsm_contract.config import Config
 from vdsm_contract.proxy import Supervdsm
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from vdsm_contract.version import CONTRACT_VERSION, RELEASE
-from vdsm_tool.commands import check, net, pki, status
+from vdsm_tool.commands import check, config, net, pki, status
 from vdsm_tool.errors import UNKNOWN, ToolError
 
-COMMANDS: Final = (status, check, net, pki)
+COMMANDS: Final = (status, check, config, net, pki)
 
 _INTERRUPTED: Final = 130
 

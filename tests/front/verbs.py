@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vdsm import daemon
-from vdsm.config import Config
 from vdsm.jsonrpc.errors import JSON, VdsmError
 from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.limits import FrameLimits, Limits
 from vdsm.jsonrpc.registry import Call, Params, registry
+from vdsm_contract.config import Config
 from vdsm_contract.errors import SupervdsmDied
 from vdsm_contract.systemd import listen_fds, log_to_journal
 

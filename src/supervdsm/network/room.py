@@ -2,7 +2,6 @@
 """The verbs of `org.ovirt.supervdsm.network`."""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from supervdsm.network.kernel.cache import Cache
 from supervdsm.network.kernel.devices import NicPatterns
 from supervdsm.network.kernel.reading import Reader
 from supervdsm.network.kernel.watch import LinkWatch
+from supervdsm.network.patterns import nic_patterns
 from supervdsm.network.plan.state import Dhcp
 from supervdsm.network.report import resolver
 from supervdsm.network.report.caps import capabilities
@@ -44,9 +44,6 @@ from vdsm_contract.types import (
 
 _log: Final = logging.getLogger(__name__)
 
-FAKE_NICS_ENV: Final = "VDSM_FAKE_NICS"
-"""Names of the veths and dummies that are NICs here: shell patterns, separated by commas."""
-
 _WATCH_SECONDS: Final = 30.0
 _LEASE_SECONDS: Final = 20.0
 """How long a boot waits for DHCP before what needs the network may start."""
@@ -57,7 +54,7 @@ class NetworkRoom(interfaces.Network):
 
     `sysfs` must be mounted in the same namespace; `proc` is procfs, `host_root` the host's root
     tree, `state_dir` oVirt's directory of state and `run_dir` the pair's below /run. `patterns`
-    says which devices are NICs; the default takes the fake ones from VDSM_FAKE_NICS. `hooks`,
+    says which devices are NICs; the default is what vdsm.conf says. `hooks`,
     `dhcp` and `executor` are the host's unless they are given. `nic_seconds` is how long a boot
     waits for NICs.
     """
@@ -78,7 +75,7 @@ class NetworkRoom(interfaces.Network):
         self._proc = proc
         self._sysfs = sysfs
         self._host_root = host_root
-        self._patterns = patterns or patterns_from_environment()
+        self._patterns = patterns or nic_patterns()
         self._store = Store(state_dir)
         self._watch = LinkWatch(self._store.running, self._patterns)
         self._cache = Cache(self._watch.tell)
@@ -216,11 +213,3 @@ class NetworkRoom(interfaces.Network):
     def end_watches(self) -> None:
         """Let no call of watch_links wait any longer: the process is about to end."""
         self._watch.end()
-
-
-def patterns_from_environment() -> NicPatterns:
-    """Return the default patterns, with the fake NICs of VDSM_FAKE_NICS where it is set."""
-    text = os.environ.get(FAKE_NICS_ENV)
-    if text is None:
-        return NicPatterns()
-    return NicPatterns(fake=tuple(word.strip() for word in text.split(",") if word.strip()))

@@ -21,12 +21,12 @@ from vdsm.client import help as texts
 from vdsm.client.api import TIMEOUT_S, CallError, Client
 from vdsm.client.transport import ConnectError, Endpoint, mutual_tls, plain
 from vdsm.client.values import UsageError, from_file, parameters
-from vdsm.config import ConfigError
-from vdsm.config import load as load_config
 from vdsm.jsonrpc import schema
 from vdsm.jsonrpc.errors import JSON
 from vdsm.jsonrpc.schema import Schema, Verb, redact
 from vdsm.jsonrpc.tls import Identity
+from vdsm_contract.config import ConfigError
+from vdsm_contract.config import load as load_config
 from vdsm_contract.paths import CONFIG_DIR, MANAGEMENT_PORT, PKI_DIR
 from vdsm_contract.version import RELEASE
 
@@ -133,7 +133,7 @@ def _endpoint(arguments: argparse.Namespace) -> Endpoint:
 def _tls_is_on() -> bool:
     """What this host's vdsm.conf says."""
     try:
-        return load_config(CONFIG_DIR).ssl
+        return load_config(CONFIG_DIR).config.ssl
     except ConfigError as error:
         raise UsageError(str(error)) from None
 

@@ -16,6 +16,7 @@ from vdsm.host import addresses, cpu, hba, memory, netconf, numa, software, syst
 from vdsm.host.once import Once
 from vdsm.host.tree import HostTree
 from vdsm.jsonrpc.errors import JSON
+from vdsm_contract.config import Config
 from vdsm_contract.errors import HardwareUnavailable
 from vdsm_contract.proxy import Supervdsm
 from vdsm_contract.types import HardwareInfo
@@ -26,8 +27,9 @@ _HOST_ID = "/etc/vdsm/vdsm.id"  # written by the operator where the firmware has
 class Capabilities:
     """Reads the capabilities. What cannot change while vdsm runs is read once. For any thread."""
 
-    def __init__(self, supervdsm: Supervdsm, tree: HostTree) -> None:
+    def __init__(self, supervdsm: Supervdsm, tree: HostTree, config: Config) -> None:
         self._supervdsm = supervdsm
+        self._config = config
         self._tree = tree
         self._hardware: Once[HardwareInfo] = Once(supervdsm.host.get_hardware_info)
         self._model: Once[cpu.Model] = Once(lambda: cpu.model(tree))
@@ -56,19 +58,20 @@ class Capabilities:
             **self._memory(),
             **self._system(),
             **self._from_root(),
-            **software.capabilities(system.kernel(self._tree)),
+            **software.capabilities(system.kernel(self._tree), self._config),
         }
 
     def _processors(self) -> dict[str, JSON]:
         nodes = numa.nodes(self._tree)
         topology = cpu.topology(self._tree, numa.node_of_cpu(nodes))
         model = self._model.get()
+        as_cores = self._config.report_host_threads_as_cores
         return {
             "cpuModel": model.name,
             "cpuSpeed": model.speed,
             "cpuFlags": ",".join(model.flags),
             "cpuSockets": str(topology.sockets),
-            "cpuCores": str(topology.cores),
+            "cpuCores": str(topology.threads if as_cores else topology.cores),
             "cpuThreads": str(topology.threads),
             "onlineCpus": ",".join(str(one.number) for one in topology.cpus),
             "cpuTopology": [_cpu_info(one) for one in topology.cpus],

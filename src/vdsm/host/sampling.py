@@ -21,7 +21,7 @@ from vdsm.host.tree import HostTree
 
 log = logging.getLogger(__name__)
 
-INTERVAL_S = 15.0  # oVirt's host_sample_stats_interval
+INTERVAL_S = 15.0  # unless host_sample_stats_interval says otherwise
 _JIFFIES_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _SHORTEST_S = 0.5  # below, a jiffy more or less would be seen in the percentages
 

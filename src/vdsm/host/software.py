@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from vdsm.host.system import Kernel
 from vdsm.jsonrpc.errors import JSON
+from vdsm_contract.config import Config
 from vdsm_contract.version import RELEASE
 
 # 4.7 and 4.8 are for hosts with a libvirt of 8.0 and 10.10; this vdsm has none yet.
@@ -17,12 +18,9 @@ DOMAIN_VERSIONS = (0, 2, 3, 4, 5)
 _BLOCK_SIZES = (512,)
 _STORAGE_TYPES = ("FCP", "GLUSTERFS", "ISCSI", "LOCALFS", "NFS", "POSIXFS")
 
-RESERVED_MEMORY = 321  # MiB for the host itself: oVirt's host_mem_reserve and extra_mem_reserve
-GUEST_OVERHEAD = 65  # MiB for QEMU itself, beside each guest's memory: guest_ram_overhead
 
-
-def capabilities(kernel: Kernel) -> dict[str, JSON]:
-    """The keys of getCapabilities that only depend on the software."""
+def capabilities(kernel: Kernel, config: Config) -> dict[str, JSON]:
+    """The keys of getCapabilities that only depend on the software and its settings."""
     return {
         "software_version": RELEASE,
         "software_revision": "0",
@@ -35,8 +33,8 @@ def capabilities(kernel: Kernel) -> dict[str, JSON]:
         },
         "domain_versions": list(DOMAIN_VERSIONS),
         "supported_block_size": {name: list(_BLOCK_SIZES) for name in _STORAGE_TYPES},
-        "reservedMem": str(RESERVED_MEMORY),
-        "guestOverhead": str(GUEST_OVERHEAD),
+        "reservedMem": str(config.host_mem_reserve + config.extra_mem_reserve),
+        "guestOverhead": str(config.guest_ram_overhead),
         "vmTypes": ["kvm"],
         "additionalFeatures": [],
         "hooks": {},

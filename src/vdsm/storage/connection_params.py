@@ -8,7 +8,7 @@ Defaults: upstream-vdsm 5 and nfs(5).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from vdsm.jsonrpc.errors import JSON, Code, VdsmError
 from vdsm.storage import specs
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.specs import BadConnection
+from vdsm_contract.config import Config
 from vdsm_contract.paths import MOUNT_DIR
 
 FIELD = "connectionParams"
+NFS_OPTIONS = Config().nfs_mount_options
 
 _ID_LENGTH = 100
 _OPTIONS_LENGTH = 1000
@@ -74,8 +76,14 @@ def target(reference: Reference, directory: Path = MOUNT_DIR) -> Path:
     return specs.mount_point(specs.normalize(reference.connection), directory)
 
 
-def mount(kind: DomainType, reference: Reference, directory: Path = MOUNT_DIR) -> Mount:
-    """The mount that a connection of a file based `kind` asks for. Raises BadConnection."""
+def mount(
+    kind: DomainType,
+    reference: Reference,
+    directory: Path = MOUNT_DIR,
+    nfs: Sequence[str] = NFS_OPTIONS,
+) -> Mount:
+    """The mount that a connection of a file based `kind` asks for; `nfs` are the options that each
+    NFS mount gets. Raises BadConnection."""
     spec = specs.normalize(reference.connection)
     where = specs.mount_point(spec, directory)
     params = reference.params
@@ -83,7 +91,7 @@ def mount(kind: DomainType, reference: Reference, directory: Path = MOUNT_DIR) -
         case DomainType.NFS:
             if not specs.is_export(spec):
                 raise BadConnection("the connection is not HOST:/PATH")
-            return Mount(spec, where, "nfs", nfs_options(params))
+            return Mount(spec, where, "nfs", nfs_options(params, nfs))
         case DomainType.LOCALFS:
             if not spec.startswith("/"):
                 raise BadConnection("the connection is not an absolute path")
@@ -94,15 +102,14 @@ def mount(kind: DomainType, reference: Reference, directory: Path = MOUNT_DIR) -
             raise ValueError(f"{kind.name} is not mounted")
 
 
-def nfs_options(params: Mapping[str, JSON]) -> str:
-    """The mount options of an NFS connection. Raises BadConnection.
+def nfs_options(params: Mapping[str, JSON], always: Sequence[str] = NFS_OPTIONS) -> str:
+    """The mount options of an NFS connection: `always`, and its own. Raises BadConnection.
 
     Without a `protocol_version` it is 3; with `auto` the server and the client agree on one.
     """
     version = _nfs_version(params)
     options = [
-        "soft",
-        "nosharecache",
+        *always,
         f"timeo={_number(params, 'timeout', _NFS_TIMEOUT, 1, _NFS_TIMEOUT_MAX)}",
         f"retrans={_number(params, 'retrans', _NFS_RETRANS, 0, _NFS_RETRANS_MAX)}",
     ]
@@ -112,7 +119,7 @@ def nfs_options(params: Mapping[str, JSON]) -> str:
         if dot:
             options.append(f"minorversion={minor}")
     extra = _extra(params)
-    if version in (None, "3") and not {"lock", "nolock"} & set(extra):
+    if version in (None, "3") and not {"lock", "nolock"} & {*extra, *always}:
         # Locks of NFS 3 on the server outlive a lost host, and its VMs could not start elsewhere.
         extra.append("nolock")
     return ",".join(options + extra)

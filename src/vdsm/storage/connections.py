@@ -19,7 +19,7 @@ from pathlib import Path
 from vdsm.host.tree import HostTree
 from vdsm.jsonrpc.errors import Code
 from vdsm.storage import connection_params, side_by_side
-from vdsm.storage.connection_params import Mount, Reference
+from vdsm.storage.connection_params import NFS_OPTIONS, Mount, Reference
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.keyed_lock import KeyedLock
 from vdsm.storage.mounts import is_mounted
@@ -65,10 +65,17 @@ class Status(IntEnum):
 class Connections:
     """Connects and disconnects storage servers. For any thread."""
 
-    def __init__(self, storage: Storage, tree: HostTree, directory: Path = MOUNT_DIR) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        tree: HostTree,
+        directory: Path = MOUNT_DIR,
+        nfs_options: Sequence[str] = NFS_OPTIONS,
+    ) -> None:
         self._storage = storage
         self._tree = tree
         self._directory = directory
+        self._nfs_options = nfs_options
         self._targets = KeyedLock()
         self._slots = threading.BoundedSemaphore(_AT_ALL)
 
@@ -90,7 +97,7 @@ class Connections:
         return side_by_side.each(lambda one: _status(work, one, failure), references, _AT_A_TIME)
 
     def _connect(self, kind: DomainType, reference: Reference) -> None:
-        mount = connection_params.mount(kind, reference, self._directory)
+        mount = connection_params.mount(kind, reference, self._directory, self._nfs_options)
         with self._targets.holding(mount.target):
             if is_mounted(self._tree, mount.target):
                 # supervdsm refuses it when something else is mounted there.

@@ -34,7 +34,7 @@ class Host:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._caps = Capabilities(services.supervdsm, services.tree)
+        self._caps = Capabilities(services.supervdsm, services.tree, services.config)
         self._stats = Statistics(services.supervdsm, services.tree, services.sampler)
 
     def table(self) -> dict[str, Handler]:

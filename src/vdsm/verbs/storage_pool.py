@@ -18,7 +18,11 @@ class StoragePool:
     """The verbs of StoragePool."""
 
     def __init__(self, services: Services) -> None:
-        self._connections = Connections(services.supervdsm.storage, services.tree)
+        self._connections = Connections(
+            services.supervdsm.storage,
+            services.tree,
+            nfs_options=services.config.nfs_mount_options,
+        )
 
     def table(self) -> dict[str, Handler]:
         return {

@@ -7,7 +7,6 @@ compared: an engine's certificate names the host as the engine reaches it, and t
 loopback.
 """
 
-import configparser
 import json
 import os
 import socket
@@ -19,7 +18,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from vdsm_contract.paths import CONFIG_DIR, MANAGEMENT_PORT
+from vdsm_contract import config
+from vdsm_contract.paths import MANAGEMENT_PORT
 from vdsm_tool.errors import ToolError
 from vdsm_tool.finding import Finding, fail, ok
 from vdsm_tool.host import Host
@@ -45,15 +45,12 @@ def uses_tls(host: Host) -> bool:
 
     Raises ToolError when a file cannot be understood; vdsm does not start with such a file.
     """
-    directory = host.path(CONFIG_DIR)
-    files = [directory / "vdsm.conf", *sorted(directory.glob("vdsm.conf.d/*.conf"))]
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
-        parser.read(files, encoding="utf-8")
-        return parser.getboolean("vars", "ssl", fallback=True)
-    except (configparser.Error, ValueError) as error:
-        sentence = f"vdsm's configuration: {' '.join(str(error).split())}"
-        raise ToolError(sentence, "Correct the file, then `systemctl restart vdsm`.") from error
+        return config.load(root=host.root).config.ssl
+    except config.ConfigError as error:
+        sentence = f"vdsm's configuration: {error.problems[0]}"
+        hint = "Correct it (`vdsm-tool config --check`), then `systemctl restart vdsm`."
+        raise ToolError(sentence, hint) from error
 
 
 def ask(

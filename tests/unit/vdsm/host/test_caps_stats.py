@@ -14,6 +14,7 @@ from vdsm.host.stats import Statistics, Vms
 from vdsm.host.tree import HostTree
 from vdsm.jsonrpc import schema, typespec
 from vdsm.jsonrpc.errors import JSON
+from vdsm_contract.config import Config
 from vdsm_contract.errors import HardwareUnavailable, SupervdsmUnavailable
 from vdsm_contract.types import HardwareInfo
 
@@ -35,7 +36,7 @@ def supervdsm(tmp_path: Path) -> FakeSupervdsm:
 
 
 def _read(supervdsm: FakeSupervdsm, tree: HostTree) -> dict[str, JSON]:
-    return Capabilities(supervdsm, tree).read(local="192.0.2.7", client="203.0.113.9")
+    return Capabilities(supervdsm, tree, Config()).read(local="192.0.2.7", client="203.0.113.9")
 
 
 def _statistics(supervdsm: FakeSupervdsm, tree: HostTree) -> Statistics:
@@ -124,7 +125,7 @@ def test_no_half_answer_without_supervdsm(supervdsm: FakeSupervdsm, tree: HostTr
 
 
 def test_hardware_is_read_until_it_was_found(supervdsm: FakeSupervdsm, tree: HostTree) -> None:
-    caps, host = Capabilities(supervdsm, tree), supervdsm.fake_host
+    caps, host = Capabilities(supervdsm, tree, Config()), supervdsm.fake_host
     host.hardware_error = HardwareUnavailable("not yet")
     with pytest.raises(HardwareUnavailable):
         caps.hardware()

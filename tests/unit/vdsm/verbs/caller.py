@@ -8,7 +8,6 @@ import pytest
 
 from unit.vdsm import trees
 from unit.vdsm.fakes import FakeSupervdsm
-from vdsm.config import Config
 from vdsm.host.sampling import Sampler
 from vdsm.jsonrpc import schema
 from vdsm.jsonrpc.dispatch import invoke
@@ -17,6 +16,7 @@ from vdsm.jsonrpc.events import Events
 from vdsm.jsonrpc.registry import Address, Call
 from vdsm.services import Services
 from vdsm.verbs import build_table
+from vdsm_contract.config import Config
 
 
 class Client:

@@ -10,13 +10,13 @@ import pytest
 
 from unit.vdsm.fakes import FakeSupervdsm
 from unit.vdsm.verbs.caller import Client
-from vdsm.config import Config
 from vdsm.jobs import JobExists, Jobs, JobStatus, JobType
 from vdsm.jsonrpc import schema
 from vdsm.jsonrpc.errors import JSON, VdsmError
 from vdsm.jsonrpc.events import Events
 from vdsm.services import Services
 from vdsm.verbs import build_table
+from vdsm_contract.config import Config
 from vdsm_contract.errors import (
     HardwareUnavailable,
     InvalidArgument,

@@ -5,7 +5,6 @@ import pytest
 
 from supervdsm.network.kernel.devices import NicPatterns, Role, role
 from supervdsm.network.kernel.model import Link
-from supervdsm.network.room import FAKE_NICS_ENV, patterns_from_environment
 
 DEFAULT = NicPatterns()
 
@@ -40,10 +39,3 @@ def test_a_host_that_lives_in_a_container_names_its_veths() -> None:
     patterns = NicPatterns(fake=("dummy_*", "eth*"))
     assert role(Link(1, "eth0", kind="veth"), patterns) is Role.NIC
     assert role(Link(1, "veth_a", kind="veth"), patterns) is None
-
-
-def test_patterns_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(FAKE_NICS_ENV, raising=False)
-    assert patterns_from_environment() == DEFAULT
-    monkeypatch.setenv(FAKE_NICS_ENV, "dummy_*, eth*,")
-    assert patterns_from_environment().fake == ("dummy_*", "eth*")
