@@ -8,9 +8,10 @@ taken: nothing in them has an effect, so a typing error in them has none either.
 
 from typing import Final
 
-_SECTIONS: Final = frozenset(
-    ["devel", "gluster", "guest_agent", "jobs", "lvm", "mailbox", "managedvolume", "metrics", "mom", "multipath", "performance", "sampling", "sanlock", "thinp", "v2v"]
-)
+_SECTIONS: Final = """
+    devel gluster guest_agent jobs lvm mailbox managedvolume metrics mom multipath performance
+    sampling sanlock thinp v2v
+"""
 
 _KEYS: Final = {
     "vars": """
@@ -48,6 +49,7 @@ _KEYS: Final = {
     """,
 }
 
+_WITHOUT_EFFECT: Final = frozenset(_SECTIONS.split())
 _NAMES: Final = {section: frozenset(keys.split()) for section, keys in _KEYS.items()}
 
 
@@ -56,7 +58,7 @@ def knows(section: str, key: str) -> bool:
 
     `ethtool_opts.NAME` is oVirt's way to write the options of one NIC.
     """
-    if section in _SECTIONS:
+    if section in _WITHOUT_EFFECT:
         return True
     return key.partition(".")[0] in _NAMES.get(section, ()) and (
         "." not in key or key.startswith("ethtool_opts.")
