@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The settings of this host: what vdsm.conf may say, and what it says.
 
-Sections and keys are oVirt's, and so are the defaults. A field of `Config` is a setting: its name is
-the key, its metadata the rest. Which files are read: `vdsm_contract.config_files`. A key that oVirt
-has and this vdsm does not (`vdsm_contract.ovirt_settings`) is taken note of and has no effect, so that
-a host may be moved with its file; any other key is an error, for a typing error must not silently
-mean the default.
+Sections, keys and defaults are oVirt's. A field of `Config` is a setting: its name is the key, its
+metadata the rest. Which files are read: `vdsm_contract.config_files`. A key that oVirt has and this
+vdsm has not (`vdsm_contract.ovirt_settings`) is taken note of and has no effect, so that a host may
+be moved with its file; any other key is an error, for a typing error must not silently mean the
+default.
 """
 
 import configparser
@@ -144,8 +144,8 @@ class Loaded:
     """What the files say.
 
     `files` are those that were read, in their order; `origins` has the line that each setting comes
-    from, without those that have their default; `without_effect` are lines with keys of oVirt's that
-    mean nothing here.
+    from, without those that have their default; `without_effect` are lines with keys that only
+    oVirt knows.
     """
 
     config: Config
@@ -186,7 +186,7 @@ def load(directory: Path = CONFIG_DIR, runtime: Path = RUN_DIR, root: Path = Pat
 
 
 def evaluate(entries: Sequence[Entry], files: Sequence[Path] = ()) -> Loaded:
-    """Return what `entries` mean; of two for one setting the later one holds. Raises ConfigError."""
+    """Return what `entries` mean; the last one for a setting holds. Raises ConfigError."""
     known = {(setting.section, setting.key): setting for setting in settings()}
     values: dict[str, Any] = {}
     origins: dict[str, Entry] = {}

@@ -5,12 +5,12 @@
     /run/vdsm/vdsm.conf.d/*.conf, /etc/vdsm/vdsm.conf.d/*.conf
 
 As in oVirt, the drop-ins of all directories are one list, sorted by their names; the later line
-holds, and of two files of one name the one below /etc. oVirt's third directory, /usr/lib/vdsm/vdsm.conf.d,
-is not read: vdsm's container does not see the host's /usr.
+holds, and of two files of one name the one below /etc. oVirt's third directory, which is
+/usr/lib/vdsm/vdsm.conf.d, is not read: vdsm's container does not see the host's /usr.
 
 The format is configparser's: sections, `key = value` or `key: value`, comments in lines of their
-own after # or ;, and indented lines that go on with a value. Keys have no case. A key or section that
-is there twice in one file is an error.
+own after # or ;, and indented lines that go on with a value. Keys have no case. A key or section
+that is there twice in one file is an error.
 """
 
 import re
@@ -28,7 +28,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class ConfigError(Exception):
-    """Configuration that cannot be used. Each of the `problems` names a file and, if it can, a line."""
+    """Configuration that cannot be used. Each of the `problems` names a file, and a line of it."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
