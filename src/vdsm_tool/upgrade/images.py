@@ -140,10 +140,10 @@ def tag(pair: Pair) -> None:
     records, without their layers, to the store that it may write.
     """
     with _client() as client:
-        writable = {image["Id"] for image in _list(client) if not image.get("ReadOnly")}
+        read_only = {image["Id"] for image in _list(client) if image.get("ReadOnly")}
         for name, repository in REPOSITORIES.items():
             image_id: str = getattr(pair, name)
-            if image_id in writable:
+            if image_id not in read_only:
                 client.images.get(image_id).tag(repository, tag_of(pair.version, image_id))
 
 
