@@ -57,5 +57,5 @@ install: ## install the pair on this host
 uninstall: ## take it away again
 	containers/uninstall
 
-bench: ## measure calls, recovery and changes of networks in machines of their own
+bench: ## measure calls, recovery, footprint and changes of networks in machines of their own
 	containers/bench
