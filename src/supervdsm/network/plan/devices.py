@@ -204,6 +204,8 @@ def set_hwaddrs(forecast: Forecast, target: State) -> None:
         hwaddr = wanted[name]
         if found is None or found.hwaddr == hwaddr or forecast.is_bond(found.master):
             continue
+        if forecast.is_bond(name) and not forecast.shares_hwaddr(name):
+            continue  # it has its active port's; see bonding.rst, fail_over_mac
         if found.kind == "nic" and found.up:
             # Many drivers refuse it while the NIC is up.
             forecast.do(op.SetUp(name, up=False))

@@ -211,7 +211,7 @@ class Forecast:
             return
         self._change(name, hwaddr=hwaddr)
         self.disturbed.add(name)
-        if self._shares_hwaddr(name):
+        if self.shares_hwaddr(name):
             for port in self.ports_of(name):
                 self._take_hwaddr(port, hwaddr)
         for vlan in self.vlans_on(name):
@@ -234,13 +234,13 @@ class Forecast:
         own = self.devices[name].hwaddr
         if bond.hwaddr is None:
             self._take_hwaddr(master, own)
-        if self._shares_hwaddr(master):
+        if self.shares_hwaddr(master):
             self._take_hwaddr(name, self.devices[master].hwaddr)
         self._change(name, permanent_hwaddr=own or "")
         self._take_mtu(name, bond.mtu)
         self._open(name)
 
-    def _shares_hwaddr(self, name: str) -> bool:
+    def shares_hwaddr(self, name: str) -> bool:
         """Tell whether it is a bond whose ports have its hardware address."""
         options = self.devices[name].options or {}
         return self.is_bond(name) and options.get("fail_over_mac", "0") == "0"

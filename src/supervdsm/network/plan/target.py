@@ -199,12 +199,13 @@ class _Target:
         """Return the address that a bond shall have; None for the one that it takes.
 
         A new one takes its first NIC's, and so does one without ports. One that has the address of
-        a NIC that leaves it must part with it, or two devices on a wire would have the same.
+        a NIC that leaves it must part with it, or two devices on a wire would have the same. With
+        fail_over_mac it has its active port's, and the kernel lets nobody set another one.
         """
-        if bond.hwaddr:
-            return bond.hwaddr.lower()
         if bonding.parse(bond.options).get("fail_over_mac", "0") != "0":
             return None
+        if bond.hwaddr:
+            return bond.hwaddr.lower()
         found = self._current.devices.get(bond.name)
         ports = self._change.ports_of(bond.name)
         if found is not None and found.kind == "bond" and ports:

@@ -39,11 +39,18 @@ def essence(state: State) -> dict[str, object]:
 def _essence(device: Device) -> Essence:
     lasting = [one for one in device.addresses or () if one.lifetime == 0]
     ipv6 = device.ipv6
-    options = device.options or {}
+    options, hwaddr = device.options or {}, device.hwaddr
     if device.kind == "bond":
-        # What an option had been in another mode is of no effect and not brought back.
+        # What an option had been in another mode is of no effect and not brought back. Which port
+        # is the active one is the kernel's choice.
         mode = options["mode"]
-        options = {name: options[name] for name in options if mode in bonding.OPTIONS[name].modes}
+        options = {
+            name: value
+            for name, value in options.items()
+            if name != "active_slave" and mode in bonding.OPTIONS[name].modes
+        }
+        if options.get("fail_over_mac", "0") != "0":
+            hwaddr = None  # its active port's
     return Essence(
         msgspec.structs.replace(
             device,
@@ -52,7 +59,7 @@ def _essence(device: Device) -> Essence:
             addresses=None,
             ipv6=None if ipv6 is None or ipv6.disabled else ipv6,
         ),
-        device.hwaddr,
+        hwaddr,
         options,
         [one for one in lasting if one.version == 4],
         frozenset(one for one in lasting if one.version == 6),

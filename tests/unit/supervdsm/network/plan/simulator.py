@@ -292,6 +292,8 @@ class Kernel:
     def _set_hwaddr(self, operation: op.Operation, link: Link, hwaddr: str) -> None:
         if link.kind == "nic" and link.up:
             raise Refused(errno.EBUSY, operation, "its driver wants it down")
+        if _has_its_ports_hwaddr(link):
+            return  # "do nothing and return success": drivers/net/bonding/bond_main.c
         link.hwaddr_set = True
         self._take_hwaddr(link, hwaddr)
 
@@ -299,7 +301,7 @@ class Kernel:
         if link.hwaddr == hwaddr:
             return
         link.hwaddr = hwaddr
-        if link.kind == "bond" and link.options.get("fail_over_mac", "0") == "0":
+        if link.kind == "bond" and not _has_its_ports_hwaddr(link):
             for port in self.ports(link.name):
                 self._take_hwaddr(port, hwaddr)
         for vlan in self.vlans(link.name):
@@ -331,12 +333,12 @@ class Kernel:
         if link.kind != "nic":
             raise Refused(errno.EINVAL, operation)
         link.own = (link.mtu, link.hwaddr)
-        if not self.ports(bond.name) and not bond.hwaddr_set:
+        if not self.ports(bond.name) and (not bond.hwaddr_set or _has_its_ports_hwaddr(bond)):
             self._take_hwaddr(bond, link.hwaddr)
             # A bond keeps the address of its first port.
             bond.hwaddr_set = True
         link.master = bond.name
-        if bond.options.get("fail_over_mac", "0") == "0":
+        if not _has_its_ports_hwaddr(bond):
             self._take_hwaddr(link, bond.hwaddr)
         self._take_mtu(link, bond.mtu)
         self._set_up(operation, link, True)
@@ -496,6 +498,10 @@ class Kernel:
         if not routes_only:
             for address in [one for one in link.addresses4 + link.addresses6 if one.lifetime]:
                 self._remove_address(link, address)
+
+
+def _has_its_ports_hwaddr(link: Link) -> bool:
+    return link.kind == "bond" and link.options.get("fail_over_mac", "0") != "0"
 
 
 def _random_hwaddr(name: str) -> str:

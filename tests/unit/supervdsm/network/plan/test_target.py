@@ -37,9 +37,11 @@ def wanted(*configured: Network, current: State | None = None) -> State:
     return target(current or host(), NOTHING, networks(*configured))
 
 
-def bonded(*configured: Network, options: str = "mode=4", **more: str) -> Configuration:
+def bonded(
+    *configured: Network, options: str = "mode=4", hwaddr: str | None = None
+) -> Configuration:
     """A bond of eth1 and eth2, and networks."""
-    bond = Bond(name="bond0", nics=("eth1", "eth2"), options=options, hwaddr=more.get("hwaddr"))
+    bond = Bond(name="bond0", nics=("eth1", "eth2"), options=options, hwaddr=hwaddr)
     return Configuration(networks={one.name: one for one in configured}, bonds={"bond0": bond})
 
 
@@ -237,9 +239,11 @@ def test_a_new_bond_has_the_hardware_address_of_its_first_nic_or_the_configured_
 
 def test_a_bond_whose_ports_keep_their_hardware_addresses_chooses_by_itself() -> None:
     options = "mode=1 fail_over_mac=active"
-    there = target(host(), NOTHING, bonded(Network(name="over", bonding="bond0"), options=options))
-    assert there.devices["bond0"].hwaddr is None
-    assert there.devices["over"].hwaddr is None
+    over = Network(name="over", bonding="bond0")
+    for asked in (None, "02:aa:00:00:00:01"):
+        there = target(host(), NOTHING, bonded(over, options=options, hwaddr=asked))
+        assert there.devices["bond0"].hwaddr is None
+        assert there.devices["over"].hwaddr is None
 
 
 def test_a_bond_parts_with_the_hardware_address_of_a_nic_that_leaves_it() -> None:
