@@ -21,14 +21,18 @@ from unit.supervdsm.network.generators import configurations
 from unit.supervdsm.network.plan.essence import differences, essence
 
 AGENT = Path(__file__).with_name("plan_agent.py")
-EXAMPLES = settings(
-    max_examples=int(os.environ.get("PLAN_KERNEL_EXAMPLES", "8")),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 ROUNDS = 2
 NOTHING = Configuration()
 
 _T = TypeVar("_T")
+
+
+def examples(number: int) -> settings:
+    """Try so many, or as many as PLAN_KERNEL_EXAMPLES says."""
+    return settings(
+        max_examples=int(os.environ.get("PLAN_KERNEL_EXAMPLES", number)),
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
 
 
 class Host:
@@ -53,21 +57,18 @@ class Host:
             part = {"operations": operations, "stop_after": stop_after}
             assert self._ask(b"apply " + msgspec.json.encode(part), str) == ""
 
-    def arrive(self, wanted: State) -> None:
-        """Go to a target."""
+    def arrive(self, wanted: State) -> State:
+        """Go to a target; return what is there then."""
         for _ in range(ROUNDS):
-            operations = plan(self.read(), wanted)
+            found = self.read()
+            operations = plan(found, wanted)
             if not operations:
-                return
+                return found
             self.apply(operations)
-        assert [str(one) for one in plan(self.read(), wanted)] == []
-
-    def move(self, running: Configuration, wanted: Configuration) -> State:
-        """Change the configuration; return the way back."""
-        current = self.read()
-        there = target(current, running, wanted)
-        self.arrive(there)
-        return current.restricted(there.devices.keys() | there.absent)
+        found = self.read()
+        left = [str(one) for one in plan(found, wanted)]
+        assert not left, left
+        return found
 
     def drawn(self) -> st.SearchStrategy[Configuration]:
         """Draw configurations that this kernel can have."""
@@ -90,26 +91,33 @@ def any_path_arrives_and_leads_back(host: Host, data: st.DataObject) -> None:
     host.reset()
     path = data.draw(st.lists(host.drawn(), min_size=2, max_size=3))
     before = []
+    current = host.read()
     for running, wanted in pairwise([NOTHING, *path]):
-        found = essence(host.read())
-        before.append((found, host.move(running, wanted)))
+        there = target(current, running, wanted)
+        before.append((essence(current), way_back(current, there)))
+        current = host.arrive(there)
     for found, back in reversed(before):
-        host.arrive(back)
-        assert differences(host.read(), found) == {}
+        unlike = differences(host.arrive(back), found)
+        assert not unlike, unlike
 
 
 def a_change_cut_off_can_go_back_and_on(host: Host, data: st.DataObject) -> None:
     """Stop a change anywhere; go back, do it again, and go on from there."""
     host.reset()
     running, wanted = data.draw(host.drawn()), data.draw(host.drawn())
-    host.move(NOTHING, running)
-    current = host.read()
+    current = host.arrive(target(host.read(), NOTHING, running))
     there = target(current, running, wanted)
     operations = plan(current, there)
     stop = data.draw(st.integers(0, len(operations)))
     host.apply(operations, stop_after=stop)
-    host.arrive(current.restricted(there.devices.keys() | there.absent))
-    assert differences(host.read(), essence(current)) == {}
+    found = host.arrive(way_back(current, there))
+    unlike = differences(found, essence(current))
+    assert not unlike, unlike
 
-    host.apply(plan(host.read(), there), stop_after=stop)
+    host.apply(plan(found, there), stop_after=stop)
     host.arrive(there)
+
+
+def way_back(current: State, there: State) -> State:
+    """The target of a change that takes `there` back."""
+    return current.restricted(there.devices.keys() | there.absent)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from process.supervdsm.network import plan_host
 from process.supervdsm.network.namespace import SOURCES, Namespace
-from process.supervdsm.network.plan_host import AGENT, EXAMPLES, Host
+from process.supervdsm.network.plan_host import AGENT, Host, examples
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def host(namespace: Namespace) -> Iterator[Host]:
 
 
 @pytest.mark.timeout(600)
-@EXAMPLES
+@examples(8)
 @given(st.data())
 def test_any_path_of_configurations_arrives_and_leads_back(host: Host, data: st.DataObject) -> None:
     plan_host.any_path_arrives_and_leads_back(host, data)
 
 
 @pytest.mark.timeout(600)
-@EXAMPLES
+@examples(8)
 @given(st.data())
 def test_from_wherever_a_change_was_cut_off_there_is_a_way_back_and_a_way_on(
     host: Host, data: st.DataObject
