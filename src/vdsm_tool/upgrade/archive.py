@@ -33,6 +33,8 @@ IMAGES: Final = "images.tar"
 
 _MOST: Final = {MANIFEST: manifest.MOST, SIGNATURE: signature.MOST, IMAGES: 8 * 1024**3 - 1}
 """Bytes that each member may have; a plain tar cannot say more than 8 GiB."""
+_SAID_TWICE: Final = ("version", "contract", "revision", "architecture")
+"""By the manifest, and by the labels of the images."""
 _CHUNK: Final = 1024 * 1024
 _ORDERS: Final = ((MANIFEST, IMAGES), (MANIFEST, SIGNATURE, IMAGES))
 
@@ -164,7 +166,7 @@ def _check_images(
         ids = ", ".join(image.id for image in found) or "nothing"
         raise ToolError(f"it holds the images {ids}, and {', '.join(wanted)} in its manifest")
     pair = vet.pair(found, architecture or said.architecture)
-    for name in ("vdsm", "supervdsm", "version", "contract", "architecture"):
+    for name in ("vdsm", "supervdsm", *_SAID_TWICE):
         ours, theirs = getattr(pair, name), getattr(said.pair, name)
         if ours != theirs:
             raise ToolError(f"{name} is {ours} in its images, and {theirs} in its manifest")

@@ -81,9 +81,9 @@ def _load(checked: archive.Archive, tell: Tell) -> None:
             content = archive.chunks(
                 file, checked.manifest, checked.images, tell, "handing over to podman"
             )
-            names = images.load(content)
-        fresh.extend(name for name in names if _loaded_id(name) not in (pair.vdsm, pair.supervdsm))
-        if fresh:
+            loaded = {_find(name).id for name in images.load(content)}
+        fresh.extend(loaded)
+        if loaded != {pair.vdsm, pair.supervdsm}:
             raise ToolError(f"{checked.path.name} brought images that its manifest does not name")
         found = vet.pair([_find(pair.vdsm), _find(pair.supervdsm)], pair.architecture)
         if found != pair:
@@ -91,28 +91,20 @@ def _load(checked: archive.Archive, tell: Tell) -> None:
         tell("podman has both images")
 
 
-def _loaded_id(name: str) -> str:
-    """Return the id of an image by the name that podman called it when it was loaded."""
-    found = images.find(name)
-    return found.id if found else ""
-
-
 @contextlib.contextmanager
 def _removed_on_failure(expected: Iterable[str]) -> Iterator[list[str]]:
     """Remove images that were not here before, if the block fails.
 
-    That is `expected`, by their ids, and those whose ids or names the block adds to the list.
+    That is `expected`, and those that the block adds to the list; all by their ids.
     """
     before = images.ids()
     added: list[str] = []
     try:
         yield added
     except BaseException:
-        for name in (*expected, *added):
+        for image_id in {*expected, *added} - before:
             with contextlib.suppress(ToolError):
-                found = images.find(name)
-                if found and found.id not in before:
-                    images.remove(found.id)
+                images.remove(image_id)
         raise
 
 
@@ -155,27 +147,29 @@ def _find(name: str) -> Candidate:
 
 
 def _check_space(size: int, host: Host) -> None:
-    """Check that `size` bytes of images can be loaded: podman copies them before it unpacks them.
+    """Check that `size` bytes of images can be loaded. Raises ToolError, which names both figures.
 
-    Raises ToolError, which names the file system and both figures.
+    podman copies what it is given, and unpacks the copy beside itself to see whether it is an
+    oci-archive; only then it unpacks the layers to where they stay.
     """
     space = images.space()
-    wanted: dict[int, int] = {}
-    places: dict[int, tuple[str, int]] = {}
-    for name, needed in ((space.graph_root, size + images.MARGIN), (space.temporary, size)):
-        path = hostfile.existing(name, host)
-        device = path.stat().st_dev
-        wanted[device] = wanted.get(device, 0) + needed
-        free = os.statvfs(path)
-        places.setdefault(device, (name, free.f_bavail * free.f_frsize))
-    for device, (name, free_bytes) in places.items():
-        if free_bytes < wanted[device]:
-            raise ToolError(
-                f"The file system of {name} has {_mega(free_bytes)} free, and "
-                f"{_mega(wanted[device])} are needed",
-                "Make room: `vdsm-tool history --prune` removes images of former releases, "
-                "`podman system df` shows what is there.",
-            )
+    root = hostfile.existing(space.graph_root, host)
+    temporary = hostfile.existing(space.temporary, host)
+    if root.stat().st_dev == temporary.stat().st_dev:
+        _check_free(space.graph_root, root, 2 * size + images.MARGIN)
+    else:
+        _check_free(space.graph_root, root, size + images.MARGIN)
+        _check_free(space.temporary, temporary, 2 * size)
+
+
+def _check_free(name: str, path: Path, wanted: int) -> None:
+    system = os.statvfs(path)
+    free = system.f_bavail * system.f_frsize
+    if free < wanted:
+        raise ToolError(
+            f"The file system of {name} has {_mega(free)} free, and {_mega(wanted)} are needed",
+            images.MAKE_ROOM,
+        )
 
 
 def _mega(size: int) -> str:

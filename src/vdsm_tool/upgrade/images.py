@@ -8,7 +8,7 @@ an answer comes as a line of it, not as an exception, and one of the connection 
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -28,6 +28,11 @@ REPOSITORIES: Final = {"vdsm": "localhost/vdsm", "supervdsm": "localhost/supervd
 
 MARGIN: Final = 256 * 1024 * 1024
 """Bytes that must stay free on the host, whatever is loaded: journals and the pair itself write."""
+
+MAKE_ROOM: Final = (
+    "Is there room? `podman system df` shows what is there, `vdsm-tool history --prune` removes "
+    "images of former releases."
+)
 
 _TIMEOUT: Final = 60.0
 """Seconds that podman may take for a short answer; it waits for its own locks."""
@@ -117,8 +122,20 @@ def load(chunks: Iterable[bytes]) -> list[str]:
         response = client.api.post(
             "/images/load", data=content, headers={"Content-Type": "application/x-tar"}
         )
-        response.raise_for_status()
+        if not response.ok:
+            raise ToolError(f"podman cannot load the images: {_why(response.text)}", MAKE_ROOM)
         return [str(name) for name in response.json().get("Names") or ()]
+
+
+def _why(answer: str) -> str:
+    """Return why podman could not load a docker-archive: it says that of each format it knows."""
+    try:
+        text = str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        text = answer
+    lines = text.splitlines()
+    ours = [line.partition("docker-archive: ")[2] for line in lines if " docker-archive: " in line]
+    return (ours or lines or ["no reason is given"])[0]
 
 
 def save(pair: Pair, file: BinaryIO) -> None:
@@ -156,14 +173,14 @@ def remove(image_id: str) -> None:
     """Remove an image and its names, unless a container uses it. Raises ToolError."""
     from podman.errors import ImageNotFound
 
-    with _client() as client:
-        try:
-            image = client.images.get(image_id)
-        except ImageNotFound:
-            return
-        for name in image.tags[1:]:
+    with _client() as client, suppress(ImageNotFound):
+        names: list[str] = []
+        # One that a full disk left half made is not found, and can be removed all the same.
+        with suppress(ImageNotFound):
+            names = client.images.get(image_id).tags
+        for name in names[1:]:
             client.images.remove(name)
-        client.images.remove(image.tags[0] if image.tags else image_id)
+        client.images.remove(names[0] if names else image_id)
 
 
 def prune(keep: Collection[Pair], host: Host) -> list[str]:
