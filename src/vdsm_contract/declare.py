@@ -74,6 +74,7 @@ class Promise:
     errors: tuple[type[VerbError], ...]
     secret: frozenset[str]
     touches: str
+    poll: bool
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,17 @@ def verb(
     errors: tuple[type[VerbError], ...] = (),
     secret: tuple[str, ...] = (),
     touches: str,
+    poll: bool = False,
 ) -> Callable[[_F], _F]:
     """Declare a method of an `Interface` as a verb.
 
     `limit` is in seconds and enforced by the root side; `secret` names the arguments that no log
-    may show; `touches` says for the audit what of the host the verb reads or changes.
+    may show; `touches` says for the audit what of the host the verb reads or changes; `poll` that
+    it is called all the time, so that the audit tells of a call that ended well at DEBUG only.
     """
 
     def mark(function: _F) -> _F:
-        promise = Promise(limit, lock, errors, frozenset(secret), touches)
+        promise = Promise(limit, lock, errors, frozenset(secret), touches, poll)
         function.__promise__ = promise  # type: ignore[attr-defined]
         return function
 

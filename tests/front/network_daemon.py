@@ -27,4 +27,6 @@ def room(directory: Path) -> NetworkRoom:
 
 if __name__ == "__main__":
     base = Path(sys.argv[1])
-    end(main(["--bind", str(base / "svdsm.sock")], network=room(base)))
+    # Polls are told of at DEBUG only.
+    options = ["--bind", str(base / "svdsm.sock"), "--log-level", "DEBUG"]
+    end(main(options, network=room(base)))

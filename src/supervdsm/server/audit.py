@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is written down: one line for each call, and one for each peer that was sent away.
+"""What is written down: one line for each call, and one for each peer that was sent away. Those of
+a poll that ended well are there at DEBUG only.
 
 A line names the caller, the verb, its arguments without the secret ones, the flow id, the outcome
 and the duration. Everything that came over the wire is quoted as JSON and cut, so it cannot forge
@@ -32,7 +33,9 @@ def call(
     """Write the line of a call that has ended; `duration` is in seconds."""
     if peer is PROBE and error is None:
         return
-    level = logging.INFO if error is None else logging.WARNING
+    level = logging.WARNING
+    if error is None:
+        level = logging.DEBUG if entry.verb.promise.poll else logging.INFO
     if not _log.isEnabledFor(level):
         return
     _log.log(

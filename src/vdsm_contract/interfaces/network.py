@@ -53,6 +53,7 @@ class Network(Interface, name=NETWORK):
         limit=seconds(60),
         errors=(NetlinkFailed,),
         touches="nothing; holds a connection until a device changes, 30 s at most",
+        poll=True,
     )
     def watch_links(self, cursor: str = "") -> LinkChanges:
         """Wait for NICs, bonds and VLANs of networks to go up or down after `cursor`."""
@@ -88,6 +89,7 @@ class Network(Interface, name=NETWORK):
     @verb(
         limit=seconds(30),
         touches="nothing; ends the wait of a network change for a sign of the engine",
+        poll=True,
     )
     def confirm_connectivity(self, seen: float) -> None:
         """Say that a client of the API reached vdsm, `seen` seconds on CLOCK_MONOTONIC."""

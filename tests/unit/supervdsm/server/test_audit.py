@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is written down cannot be made to look like something else."""
 
+import logging
+
 import pytest
 
 from supervdsm.server import audit, table
+from supervdsm.server.peer import Peer
 from supervdsm.server.service import ServiceRoom
 from supervdsm.storage.room import StorageRoom
+from vdsm_contract.declare import Interface, verb
+from vdsm_contract.errors import Busy
 
 
 def test_a_traceback_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -30,3 +35,26 @@ def test_mount_options_are_never_shown() -> None:
         fs_spec="server:/x", fs_file="/rhev/data-center/mnt/x", mnt_opts="password=hunter2"
     )
     assert "hunter2" not in audit.arguments(entry, parameters)
+
+
+class Bell(Interface, name="org.example.bell"):
+    @verb(limit=1, touches="nothing", poll=True)
+    def has_rung(self) -> None:
+        """Ask again and again."""
+
+
+class Room(Bell):
+    def has_rung(self) -> None: ...
+
+
+def test_a_poll_that_ends_well_is_told_of_at_debug_only(caplog: pytest.LogCaptureFixture) -> None:
+    [entry] = table.build([Room()]).values()
+    peer = Peer(uid=36, pid=4, name="vdsm[4]")
+    for level, error in (
+        (logging.INFO, None),
+        (logging.INFO, Busy(lock="network")),
+        (logging.DEBUG, None),
+    ):
+        caplog.set_level(level, "supervdsm.audit")
+        audit.call(peer, entry, None, error, 0.1)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "DEBUG"]
