@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether the pair is a part of the host's own image, which then upgrades it: docs/immutable.md.
 
-`containers/install --vendor` puts the units below /usr, where an image of a host has its own. Quadlet
+`containers/install-vendor` puts the units below /usr, where an image of a host has its own. Quadlet
 prefers a unit of the same name below /etc, which `containers/install` makes.
 """
 

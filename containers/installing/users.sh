@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2154
+# Part of containers/install and install-vendor: oVirt's users, below "root".
+
+# Group kvm must be number 36, on shared storage too. Debian gives it any free number.
+check_kvm_group() {
+    owner=$(awk -F: '$3 == 36 { print $1 }' "$root/etc/group")
+    if [ -n "$owner" ] && [ "$owner" != kvm ]; then
+        fail "gid 36 belongs to group $owner; oVirt needs it for kvm: give $owner another one"
+    fi
+}
+
+# Argument: the file of sysusers.d(5).
+make_users() {
+    gid=$(awk -F: '$1 == "kvm" { print $3 }' "$root/etc/group")
+    if [ -n "$gid" ] && [ "$gid" != 36 ]; then
+        say "changing group kvm from $gid to 36, as everywhere in oVirt"
+        groupmod ${root:+--prefix "$root"} --gid 36 kvm
+        if [ -z "$root" ] && [ -e /dev/kvm ]; then chgrp 36 /dev/kvm; fi
+    fi
+    systemd-sysusers ${root:+--root="$root"} "$1"
+}
