@@ -12,10 +12,36 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from vdsm_contract.version import CONTRACT_VERSION, RELEASE
-from vdsm_tool.commands import check, config, net, pki, status
+from vdsm_tool.commands import (
+    archive,
+    check,
+    config,
+    history,
+    net,
+    pin,
+    pki,
+    rollback,
+    status,
+    upgrade,
+    upgrade_run,
+    upgrade_undo,
+)
 from vdsm_tool.errors import UNKNOWN, ToolError
 
-COMMANDS: Final = (status, check, config, net, pki)
+COMMANDS: Final = (
+    status,
+    check,
+    config,
+    net,
+    pki,
+    upgrade,
+    rollback,
+    history,
+    archive,
+    pin,
+    upgrade_run,
+    upgrade_undo,
+)
 
 _INTERRUPTED: Final = 130
 

@@ -11,7 +11,9 @@ CONTAINERS = ("vdsm.container", "supervdsm.container")
 SOCKETS = ("vdsm.socket", "supervdsm.socket")
 DAEMONS = ("vdsm-dhcp@.container", "vdsm-lldpd.container")
 """Beside supervdsm, out of its image: test_daemons.py."""
-UNITS = (*CONTAINERS, *SOCKETS, *DAEMONS, "vdsm-run.volume", "vdsm.target")
+UPGRADE = ("vdsm-upgrade.service", "vdsm-upgrade-resume.service")
+"""They swap images: test_upgrade_units.py."""
+UNITS = (*CONTAINERS, *SOCKETS, *DAEMONS, *UPGRADE, "vdsm-run.volume", "vdsm.target")
 
 # Of podman-systemd.unit(5) 5.4, the oldest podman that we support: those that we use.
 KEYS = {
