@@ -189,12 +189,14 @@ class NetworkPlan(Struct):
 class RestoreReport(Struct):
     """What RestoreNetworks did. `skipped` is True when this boot has restored already.
 
-    `dropped` maps the networks and bonds that could not be restored to the reason.
+    `dropped` maps the networks and bonds that could not be restored to the reason, `reduced` bonds
+    that were to the NICs that they lack, for these are not there.
     """
 
     skipped: bool
     restored: list[str]
     dropped: dict[str, str]
+    reduced: dict[str, list[str]]
 
 
 class LinkChange(Struct, frozen=True):

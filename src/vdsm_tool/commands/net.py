@@ -155,6 +155,9 @@ def restore_lines(report: RestoreReport) -> list[str]:
     """Return the report as lines for a person."""
     if report.skipped:
         return ["this boot has restored its networks already; --force does it again"]
-    lines = [f"restored {name}" for name in report.restored]
+    lines = []
+    for name in report.restored:
+        lacking = report.reduced.get(name)
+        lines.append(f"restored {name}" + (f" without {', '.join(lacking)}" if lacking else ""))
     lines += [f"dropped {name}: {reason}" for name, reason in sorted(report.dropped.items())]
     return lines or ["there is nothing to restore"]

@@ -42,6 +42,16 @@ def available(
     return Configuration(networks, bonds, configuration.devices), dropped
 
 
+def reduced(configuration: Configuration, found: Configuration) -> dict[str, list[str]]:
+    """Return the NICs that the bonds in `found` lack."""
+    lacking = {}
+    for name, bond in found.bonds.items():
+        nics = [nic for nic in configuration.bonds[name].nics if nic not in bond.nics]
+        if nics:
+            lacking[name] = nics
+    return lacking
+
+
 def existing(configuration: Configuration, state: State) -> Configuration:
     """Return the bonds, and the networks with bridges or VLANs, that are there in the kernel.
 

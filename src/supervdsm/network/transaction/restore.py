@@ -17,7 +17,7 @@ from supervdsm.common import call
 from supervdsm.common.text import quote
 from supervdsm.network.config import Configuration, Device
 from supervdsm.network.request.attributes import attributes, bond_attributes
-from supervdsm.network.transaction.available import available, existing, nics
+from supervdsm.network.transaction.available import available, existing, nics, reduced
 from supervdsm.network.transaction.boot import BootMark
 from supervdsm.network.transaction.change import Changer, proposed
 from supervdsm.network.transaction.recover import Recovery
@@ -86,7 +86,7 @@ class Restore:
         """
         restored = self.mark.restored
         if restored and not force:
-            return RestoreReport(skipped=True, restored=[], dropped={})
+            return RestoreReport(skipped=True, restored=[], dropped={}, reduced={})
         if force:
             self.recovery.give_up()
         else:
@@ -113,7 +113,7 @@ class Restore:
         persistent, running = store.load(PERSISTENT), store.load(RUNNING)
         dropped: dict[str, str] = {}
         if persistent == running == Configuration():
-            return RestoreReport(skipped=False, restored=[], dropped=dropped)
+            return RestoreReport(skipped=False, restored=[], dropped=dropped, reduced={})
         end = time.monotonic() + self.nic_seconds
         devices = self._virtual_functions(persistent, dropped, end)
         persistent = replace(persistent, devices=devices)
@@ -127,7 +127,8 @@ class Restore:
         if base != running:
             store.save(RUNNING, base)
         restored = _Attempts(self.changer, wanted, dropped).make(base)
-        return RestoreReport(skipped=False, restored=restored, dropped=dropped)
+        lacking = {n: nics for n, nics in reduced(persistent, wanted).items() if n in restored}
+        return RestoreReport(skipped=False, restored=restored, dropped=dropped, reduced=lacking)
 
     def _virtual_functions(
         self, configuration: Configuration, dropped: dict[str, str], end: float
@@ -236,5 +237,8 @@ def _is_there(name: str) -> bool:
 def _tell(report: RestoreReport) -> None:
     for name, reason in report.dropped.items():
         _log.error("restore: %s is NOT restored: %s", quote(name, 256), quote(reason, 1024))
+    for name, lacking in report.reduced.items():
+        missing = quote(", ".join(lacking), 1024)
+        _log.warning("restore: %s is restored without %s", quote(name, 256), missing)
     if report.restored:
         _log.info("restore: %d networks and bonds are restored", len(report.restored))

@@ -36,12 +36,20 @@ def test_a_plan_is_one_line_for_each_operation(operations: list[str], expected: 
     ("report", "expected"),
     [
         (
-            RestoreReport(skipped=False, restored=["red", "bond0"], dropped={"old": "no eth9"}),
-            ["restored red", "restored bond0", "dropped old: no eth9"],
+            RestoreReport(
+                skipped=False,
+                restored=["red", "bond0"],
+                dropped={"old": "no eth9"},
+                reduced={"bond0": ["eth2", "eth3"]},
+            ),
+            ["restored red", "restored bond0 without eth2, eth3", "dropped old: no eth9"],
         ),
-        (RestoreReport(skipped=False, restored=[], dropped={}), ["there is nothing to restore"]),
         (
-            RestoreReport(skipped=True, restored=[], dropped={}),
+            RestoreReport(skipped=False, restored=[], dropped={}, reduced={}),
+            ["there is nothing to restore"],
+        ),
+        (
+            RestoreReport(skipped=True, restored=[], dropped={}, reduced={}),
             ["this boot has restored its networks already; --force does it again"],
         ),
     ],

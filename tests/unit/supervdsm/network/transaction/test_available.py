@@ -5,7 +5,7 @@ import pytest
 
 from supervdsm.network.config import Bond, Configuration, Network
 from supervdsm.network.plan.state import Device, State
-from supervdsm.network.transaction.available import available, existing, nics
+from supervdsm.network.transaction.available import available, existing, nics, reduced
 
 CONFIGURATION = Configuration(
     networks={
@@ -25,6 +25,7 @@ def test_the_nics_that_are_named() -> None:
 
 def test_with_all_nics_nothing_is_dropped() -> None:
     assert available(CONFIGURATION, nics(CONFIGURATION)) == (CONFIGURATION, {})
+    assert reduced(CONFIGURATION, CONFIGURATION) == {}
 
 
 def test_networks_go_with_their_nic() -> None:
@@ -37,6 +38,7 @@ def test_networks_go_with_their_nic() -> None:
 def test_a_bond_does_with_the_nics_that_are_left(left: str, options: str) -> None:
     found, dropped = available(CONFIGURATION, {"eth0", "eth3", left})
     assert found.bonds["bond0"] == Bond(name="bond0", nics=(left,), options=options)
+    assert reduced(CONFIGURATION, found) == {"bond0": [{"eth1": "eth2", "eth2": "eth1"}[left]]}
     assert dropped == {}
 
 
