@@ -2,7 +2,7 @@
 # Short names for what people do here; the work is done by the scripts in containers/.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help up down shell logs check lint unit test test-vm images install uninstall bench
+.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench
 
 # The test host that up, down, shell and logs mean.
 NAME ?= demo
@@ -50,6 +50,9 @@ test-vm: ## only the ring that needs a whole kernel
 
 images: ## build both images
 	containers/images
+
+archive: ## build both images, and put them into one file for hosts that reach no registry
+	containers/archive
 
 install: ## install the pair on this host
 	containers/install --images-from "$$(containers/images)"

@@ -95,7 +95,7 @@ def run_create(arguments: argparse.Namespace) -> int:
     key = hostfile.existing(arguments.sign, host) if arguments.sign else None
     pair = _chosen(arguments.images, host)
     _tell(f"saving version {pair.version}, contract {pair.contract}")
-    made = archive.create(target, pair, lambda file: images.save(pair, file), key, _tell)
+    made = archive.create(target, lambda file: images.save(pair, file), key, _tell)
     _report(arguments, made)
     return HEALTHY
 

@@ -10,9 +10,7 @@ of the images. `check` looks at all of it without podman; nothing is loaded befo
 """
 
 import hashlib
-import io
 import os
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -175,10 +173,8 @@ def _check_images(
 # --- making one -------------------------------------------------------------------------------
 
 
-def create(
-    target: Path, pair: Pair, save: Callable[[BinaryIO], None], key: Path | None, tell: Tell
-) -> Archive:
-    """Make the archive `target` of the images that `save` writes, signed by `key` if it is given.
+def create(target: Path, save: Callable[[BinaryIO], Pair], key: Path | None, tell: Tell) -> Archive:
+    """Make the archive `target` of the pair that `save` writes and returns, signed by a secret key.
 
     It appears whole or not at all, in place of a file of that name. Twice its size must be free
     beside it. Raises ToolError, OSError.
@@ -187,17 +183,16 @@ def create(
         _temporary(target.parent, ".vdsm-images-") as (images, _),
         _temporary(target.parent, ".vdsm-archive-") as (whole, partial),
     ):
-        save(images)
+        pair = save(images)
         size, digest = _measure(images)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         content = manifest.encode(manifest.make(pair, created, {IMAGES: File(digest, size)}))
-        members: list[tuple[str, BinaryIO]] = [(MANIFEST, io.BytesIO(content))]
+        tarball.add(whole, MANIFEST, content)
         if key is not None:
             comment = f"vdsm {pair.version}, contract {pair.contract}, {created}"
-            signed = signature.sign(content, key, comment)
-            members.append((SIGNATURE, io.BytesIO(signed)))
-        members.append((IMAGES, images))
-        _write(whole, members)
+            tarball.add(whole, SIGNATURE, signature.sign(content, key, comment))
+        tarball.add_file(whole, IMAGES, images)
+        tarball.finish(whole)
         whole.flush()
         made = check(partial, None, None, tell)
         os.fchmod(whole.fileno(), 0o644)
@@ -225,13 +220,3 @@ def _temporary(directory: Path, prefix: str) -> Iterator[tuple[BinaryIO, Path]]:
             yield file, path
     finally:
         path.unlink(missing_ok=True)
-
-
-def _write(file: BinaryIO, members: list[tuple[str, BinaryIO]]) -> None:
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            info.size = content.seek(0, os.SEEK_END)
-            info.mode = 0o644
-            content.seek(0)
-            tar.addfile(info, content)

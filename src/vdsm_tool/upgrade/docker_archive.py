@@ -6,6 +6,8 @@ SHA-256; that number is the image's id. So labels and architecture are known bef
 """
 
 import hashlib
+import os
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, BinaryIO, Final
 
@@ -17,6 +19,8 @@ from vdsm_tool.upgrade import tarball
 from vdsm_tool.upgrade.vet import Candidate
 
 MANIFEST: Final = "manifest.json"
+_REPOSITORIES: Final = "repositories"
+"""The names of images, as the first docker wrote them."""
 
 _MOST_MEMBERS: Final = 2000
 _MOST_JSON: Final = 1024 * 1024
@@ -48,24 +52,47 @@ def read(file: BinaryIO, start: int, end: int) -> list[Candidate]:
     Raises ToolError.
     """
     held = {m.name: m for m in tarball.members(file, start, end, most=_MOST_MEMBERS)}
-    entries = entries_of(_content(file, held, MANIFEST))
+    entries = _entries(_content(file, held, MANIFEST))
+    _check_nameless(entries)
     return [_candidate(file, held, entry) for entry in entries]
 
 
-def entries_of(manifest: bytes) -> list[Entry]:
-    """Return the entries of a docker-archive's manifest. Raises ToolError."""
+def merge(sources: Sequence[BinaryIO], target: BinaryIO) -> None:
+    """Write one docker-archive of all images in `sources`, without their names.
+
+    Members that several have are written once: their names are digests of what they hold.
+    Raises ToolError.
+    """
+    entries: list[Entry] = []
+    written = {MANIFEST, _REPOSITORIES}
+    for file in sources:
+        end = file.seek(0, os.SEEK_END)
+        held = {m.name: m for m in tarball.members(file, 0, end, most=_MOST_MEMBERS)}
+        found = _entries(_content(file, held, MANIFEST))
+        entries += [Entry(entry.config, entry.layers, []) for entry in found]
+        for member in held.values():
+            if member.name not in written:
+                tarball.copy(file, member, target)
+                written.add(member.name)
+    tarball.add(target, MANIFEST, msgspec.json.encode(entries))
+    tarball.finish(target)
+
+
+def _entries(manifest: bytes) -> list[Entry]:
     try:
-        entries = msgspec.json.decode(manifest, type=list[Entry])
+        return msgspec.json.decode(manifest, type=list[Entry])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ToolError(f"the {MANIFEST} of its images is wrong: {error}") from None
+
+
+def _check_nameless(entries: list[Entry]) -> None:
+    """podman would give the names to what it loads, whoever had them before."""
     for entry in entries:
         if entry.repo_tags:
-            # podman would give these names to what it loads, whoever had them before.
             raise ToolError(
                 f"its images bring the names {', '.join(entry.repo_tags)[:200]}",
                 "`vdsm-tool archive create` saves them without names.",
             )
-    return entries
 
 
 def _candidate(file: BinaryIO, held: dict[str, tarball.Member], entry: Entry) -> Candidate:

@@ -138,7 +138,7 @@ def _why(answer: str) -> str:
     return (ours or lines or ["no reason is given"])[0]
 
 
-def save(pair: Pair, file: BinaryIO) -> None:
+def save(pair: Pair, file: BinaryIO) -> Pair:
     """Write both images to `file`, as one docker-archive without names. Raises ToolError."""
     with _client(_SILENCE) as client:
         response = client.api.get(
@@ -148,6 +148,7 @@ def save(pair: Pair, file: BinaryIO) -> None:
         )
         response.raise_for_status()
         file.writelines(response.iter_content(chunk_size=_CHUNK))
+    return pair
 
 
 def tag(pair: Pair) -> None:

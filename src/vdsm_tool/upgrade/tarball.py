@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A strict reader of plain tar files, for files that nobody vouches for.
+"""Plain tar files: a strict reader, for files that nobody vouches for, and what writes them.
 
 It takes what podman, buildah and `archive create` write: regular files, links, short names, no
 extensions. All else is refused, so that two readers cannot see two different things in one file.
 Nothing is unpacked, and what is read at once is one block.
 """
 
+import os
+import shutil
 import tarfile
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -18,6 +20,7 @@ BLOCK: Final = 512
 _RECORD: Final = 20 * BLOCK
 """Bytes that tar fills up with zeros at the end of a file."""
 _ZEROS: Final = bytes(BLOCK)
+_CHUNK: Final = 1024 * 1024
 
 
 class Member(Struct, frozen=True):
@@ -94,3 +97,41 @@ def _check_end(file: BinaryIO, position: int, end: int) -> None:
         raise BadTarError("it is cut short at its very end")
     if rest > _RECORD or read_at(file, position, rest).strip(b"\0"):
         raise BadTarError(f"something follows its end at byte {position}")
+
+
+def add(target: BinaryIO, name: str, content: bytes) -> None:
+    """Write a member that holds `content`."""
+    target.write(_header(name, len(content)) + content + bytes(-len(content) % BLOCK))
+
+
+def add_file(target: BinaryIO, name: str, content: BinaryIO) -> None:
+    """Write a member that holds all of the file `content`."""
+    size = content.seek(0, os.SEEK_END)
+    target.write(_header(name, size))
+    content.seek(0)
+    shutil.copyfileobj(content, target, _CHUNK)
+    target.write(bytes(-size % BLOCK))
+
+
+def copy(source: BinaryIO, member: Member, target: BinaryIO) -> None:
+    """Write a member as it is in the tar `source`."""
+    source.seek(member.offset - BLOCK)
+    left = BLOCK + member.size + -member.size % BLOCK
+    while left:
+        piece = source.read(min(_CHUNK, left))
+        if not piece:
+            raise BadTarError(f"it is cut short within {member.name}")
+        target.write(piece)
+        left -= len(piece)
+
+
+def finish(target: BinaryIO) -> None:
+    """Write what ends a tar."""
+    target.write(bytes(2 * BLOCK))
+
+
+def _header(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    info.mode = 0o644
+    return info.tobuf(tarfile.USTAR_FORMAT)
