@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 Report = Callable[[str], None]
@@ -127,10 +129,12 @@ class Machine:
 
 
 @contextmanager
-def running(tool: str, variable: str) -> Iterator[Machine]:
+def running(tool: str, variable: str, session: pytest.Session | None = None) -> Iterator[Machine]:
     """Run a machine with the pair until the block ends.
 
-    The environment's `variable` names one that may run already, and is kept for the next run.
+    The environment's `variable` names one that may run already, and is kept for the next run. When
+    a test of `session` failed, the journals of one that is not kept are left below
+    VDSM_TEST_ARTIFACTS.
     """
     kept = os.environ.get(variable)
     machine = Machine(ROOT / "containers" / tool, kept or f"ring{os.getpid()}")
@@ -139,4 +143,9 @@ def running(tool: str, variable: str) -> Iterator[Machine]:
         yield machine
     finally:
         if not kept:
+            artifacts = os.environ.get("VDSM_TEST_ARTIFACTS")
+            if artifacts and session is not None and session.testsfailed:
+                machine.tool_run(
+                    "collect", machine.name, "--to", f"{artifacts}/{tool}", check=False
+                )
             machine.down()

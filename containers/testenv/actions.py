@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from testenv import pair, transfer
+from testenv import artifacts, pair, transfer
 from testenv.machine import Machine, machine_names
 from testenv.report import progress, step
 
@@ -30,7 +31,7 @@ def interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let the undoing finish: a second Ctrl-C only gets an answer."""
 
     def answer(_number: int, _frame: FrameType | None) -> None:
@@ -58,6 +59,7 @@ class Options:
     all: bool = False
     source: str = ""
     target: str = ""
+    directory: str = ""
 
 
 class Actions:
@@ -76,7 +78,7 @@ class Actions:
                     pair.bring_up(machine, bare=options.bare)
             except BaseException:
                 if new and not options.keep:
-                    with _undisturbed():
+                    with undisturbed():
                         progress(f"taking {machine.title} {machine.name} away again")
                         machine.remove()
                 raise
@@ -123,6 +125,10 @@ class Actions:
         machine.require_running()
         _become(machine.enter(pair.journal_command(*(["--follow"] if options.follow else []))))
 
+    def collect(self, options: Options) -> int:
+        artifacts.collect(self._machine(options.name), Path(options.directory))
+        return 0
+
     def down(self, options: Options) -> int:
         names = machine_names(self._kind) if options.all else [options.name]
         for name in names:
@@ -132,7 +138,7 @@ class Actions:
                     machine.remove()  # a namespace may be left of a killed command
                     progress(f"{machine.title} {name} is not there")
                     continue
-                with step(f"ending {machine.title} {name}"), _undisturbed():
+                with step(f"ending {machine.title} {name}"), undisturbed():
                     if machine.running():
                         machine.power_off()
                     machine.remove()

@@ -103,6 +103,8 @@ def _parser(command: str, title: str) -> argparse.ArgumentParser:
     copying.add_argument("target", metavar="[NAME:]TARGET")
     logs = word("logs", "show the journals of vdsm and supervdsm")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
+    collect = word("collect", "write its journals and the state of its units to a directory")
+    collect.add_argument("--to", dest="directory", required=True, metavar="DIR", help="that one")
     word("shell", "open a shell in it")
     down = word("down", "shut it down and remove every trace")
     down.add_argument("--all", action="store_true", help="all of them")

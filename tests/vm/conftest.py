@@ -23,9 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def vm() -> Iterator[Machine]:
+def vm(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """The machine. VDSM_TEST_VM names one that is kept between runs."""
-    with running("testvm", "VDSM_TEST_VM") as machine:
+    with running("testvm", "VDSM_TEST_VM", request.session) as machine:
         yield machine
 
 

@@ -170,13 +170,6 @@ def test_a_file_in_the_place_of_the_drop_ins_is_an_error(root: Path) -> None:
     assert problems(root) == ("/run/vdsm/vdsm.conf.d cannot be read: Not a directory",)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_an_error(root: Path) -> None:
-    write(root, "")
-    (root / "etc/vdsm/vdsm.conf").chmod(0)
-    assert problems(root) == ("/etc/vdsm/vdsm.conf cannot be read: Permission denied",)
-
-
 # --- properties ---------------------------------------------------------------------------------
 
 _LINES = st.lists(
