@@ -13,19 +13,22 @@ from vdsm_tool.finding import Finding, fail, ok, unknown, warn
 _NAME = "supervdsm"
 
 
-def ask(
-    path: Path = SUPERVDSM_SOCKET, *, contract: str = CONTRACT_VERSION
-) -> tuple[HealthReport | None, Finding]:
-    """Return supervdsm's report, None when there is none, and whether it is well.
+def read(path: Path = SUPERVDSM_SOCKET, *, contract: str = CONTRACT_VERSION) -> HealthReport:
+    """Return supervdsm's report; `contract` is what it is to speak. Raises ContractError."""
+    proxy = Supervdsm(path, contract=contract)
+    try:
+        return proxy.service.health()
+    finally:
+        proxy.close()
 
-    `contract` is what it is to speak.
-    """
+
+def ask(path: Path = SUPERVDSM_SOCKET) -> tuple[HealthReport | None, Finding]:
+    """Return supervdsm's report, None when there is none, and whether it is well."""
     if not path.is_socket():
         way_out = "`systemctl start supervdsm.socket`; inside a container, mount /run."
         return None, fail(_NAME, f"there is no socket {path}", way_out)
-    proxy = Supervdsm(path, contract=contract)
     try:
-        report = proxy.service.health()
+        report = read(path)
     except VersionMismatch as error:
         way_out = "Run vdsm-tool from the image that supervdsm runs."
         return None, fail(_NAME, str(error), way_out)
@@ -34,8 +37,6 @@ def ask(
     except ContractError as error:
         way_out = "`journalctl --boot --unit=supervdsm.service --lines=50`."
         return None, fail(_NAME, str(error), way_out)
-    finally:
-        proxy.close()
     return report, judge(report)
 
 

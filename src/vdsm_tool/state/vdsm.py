@@ -40,6 +40,10 @@ class Answer(Struct, frozen=True, rename="camel"):
     seconds: float
 
 
+class CallFailed(ValueError):
+    """vdsm answered that the call failed."""
+
+
 def uses_tls(host: Host) -> bool:
     """Return `[vars] ssl` of the host's vdsm.conf and its drop-ins; true when it is not set.
 
@@ -92,8 +96,9 @@ def call(
 
 
 def judge(error: OSError | ValueError, *, files: PkiFiles, port: int = MANAGEMENT_PORT) -> Finding:
-    """Return why there was no answer, and what to do."""
-    return fail(_NAME, f"no answer on port {port}: {_reason(error)}", _way_out(error, files))
+    """Return why there was no good answer, and what to do."""
+    what = "an error" if isinstance(error, CallFailed) else "no answer"
+    return fail(_NAME, f"{what} on port {port}: {_reason(error)}", _way_out(error, files))
 
 
 def _reason(error: Exception) -> str:
@@ -173,6 +178,9 @@ def _receive(stream: socket.socket, deadline: float) -> bytes:
 
 def _result(content: bytes) -> object:
     answer = json.loads(content)
+    match answer:
+        case {"error": {"code": int(code), "message": str(message)}}:
+            raise CallFailed(f"{message} (code {code})")
     if not isinstance(answer, dict) or "result" not in answer:
         raise ValueError(f"not a JSON-RPC result: {content[:200].decode(errors='replace')}")
     return answer["result"]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether a pair of images is what runs, serves, and left networks and mounts as they were.
 
-The parts, in this order; each is looked at until it is well or the patience is used up:
+The parts, in this order; each is looked at until it is well or the patience is used up, and what
+no time can cure ends the test at once:
 
     units      all are active
     images     the containers run exactly the two images; also those beside, for LLDP and DHCP
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from vdsm_contract.errors import ContractError, VersionMismatch
 from vdsm_contract.paths import PKI_DIR
 from vdsm_tool.errors import ToolError
 from vdsm_tool.finding import Finding, Level
@@ -35,6 +37,10 @@ _PAUSE: Final = 0.5
 """Seconds between two looks at what is not well yet."""
 _CALL: Final = 10.0
 """Seconds that a call of vdsm may take."""
+
+
+class _Incurable(Exception):
+    """A problem that stays, however long one waits: the images are not what their labels say."""
 
 
 def check(
@@ -62,7 +68,10 @@ def check(
     elif before is not None:
         tell("Networks and mounts were noted by another release, and are not compared")
     for well, look in parts:
-        found = _patiently(look, deadline)
+        try:
+            found = _patiently(look, deadline)
+        except _Incurable as problem:
+            return [*problems, str(problem)]
         if not found:
             tell(well)
         problems += found
@@ -133,17 +142,16 @@ def judge_calm(first: dict[str, int], last: dict[str, int]) -> Iterator[str]:
 
 
 def _supervdsm(pair: Pair) -> list[str]:
-    report, finding = supervdsm.ask(contract=pair.contract)
-    if report is None or _broken(finding):
-        return [_of(finding)]
-    if (report.release, report.contract) != (pair.version, pair.contract):
-        return [
-            _sentence(
-                f"supervdsm says release {report.release}, contract {report.contract}; its image's "
-                f"labels say {pair.version}, {pair.contract}",
-                "Build the images anew: labels and contents are of one source",
-            )
-        ]
+    try:
+        report = supervdsm.read(contract=pair.contract)
+    except VersionMismatch as error:
+        said = f"supervdsm speaks contract {error.server}"
+        raise _mislabeled(said, f"contract {pair.contract}") from error
+    except ContractError as error:
+        hint = "`journalctl --boot --unit=supervdsm.service --lines=50`"
+        return [_sentence(f"supervdsm does not answer: {error}", hint)]
+    if report.release != pair.version:
+        raise _mislabeled(f"supervdsm says release {report.release}", f"release {pair.version}")
     return []
 
 
@@ -159,22 +167,18 @@ def _vdsm(pair: Pair, host: Host) -> list[str]:
         return [_sentence(error.sentence, error.hint)]
     except (OSError, ValueError) as error:
         return [_of(vdsm.judge(error, files=files))]
-    return list(judge_capabilities(pair, caps))
-
-
-def judge_capabilities(pair: Pair, caps: object) -> Iterator[str]:
-    """Give what is wrong with the result of Host.getCapabilities."""
     release = caps.get("software_version") if isinstance(caps, dict) else None
     if release != pair.version:
-        yield _sentence(
-            f"vdsm says release {release}; its image's label says {pair.version}",
-            "Build the images anew: labels and contents are of one source",
-        )
+        raise _mislabeled(f"vdsm says release {release}", f"release {pair.version}")
     if not isinstance(caps, dict) or not isinstance(caps.get("nics"), dict):
-        yield _sentence(
-            "vdsm's capabilities have no NICs, which supervdsm reads",
-            "`journalctl --boot --unit=supervdsm.service --lines=50`",
-        )
+        hint = "`journalctl --boot --unit=supervdsm.service --lines=50`"
+        return [_sentence("vdsm's capabilities have no NICs, which supervdsm reads", hint)]
+    return []
+
+
+def _mislabeled(said: str, label: str) -> _Incurable:
+    way_out = "It was not built as it is labeled; take another build of this release"
+    return _Incurable(_sentence(f"{said}, and the label of its image {label}", way_out))
 
 
 def _host(before: Snapshot, host: Host) -> list[str]:
@@ -182,8 +186,11 @@ def _host(before: Snapshot, host: Host) -> list[str]:
         after = snapshot.take(host)
     except ToolError as error:
         return [_sentence(error.sentence, error.hint)]
-    hint = "`journalctl --boot --unit=supervdsm.service`; `vdsm-tool net show`"
-    return [_sentence(lost, hint) for lost in snapshot.missing(before, after)]
+    lost = snapshot.missing(before, after)
+    if lost:
+        hint = "Who did it: `journalctl --boot --unit=supervdsm.service`; now: `vdsm-tool net show`"
+        lost[-1] = _sentence(lost[-1], hint)  # once for all of them
+    return lost
 
 
 def _broken(finding: Finding) -> bool:

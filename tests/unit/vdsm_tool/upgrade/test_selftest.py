@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from vdsm_contract.errors import ContractError, SupervdsmDied, VersionMismatch
 from vdsm_contract.types import HealthReport
 from vdsm_tool.errors import ToolError
-from vdsm_tool.finding import Finding, fail, ok
+from vdsm_tool.finding import fail
 from vdsm_tool.host import Host
 from vdsm_tool.state import containers, supervdsm, vdsm
 from vdsm_tool.state.containers import ContainerState
@@ -61,7 +62,7 @@ class Scene:
         self.restarts = iter([0] * 1000)
         self.active: Callable[[str], str] = lambda _name: "active"
         self.containers = WELL
-        self.health: tuple[HealthReport | None, Finding] = (HEALTH, ok("supervdsm", "well"))
+        self.health: HealthReport | ContractError = HEALTH
         self.answer: Answer | None = Answer(54321, "TLSv1.3", 0.01)
         self.caps: object = CAPS
         self.after = BEFORE
@@ -86,10 +87,17 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     def take(host: Host) -> Snapshot:
         return scene.after
 
+    def read(*, contract: str) -> HealthReport:
+        if isinstance(scene.health, ContractError):
+            raise scene.health
+        if scene.health.contract != contract:
+            raise VersionMismatch(server=scene.health.contract, client=contract)
+        return scene.health
+
     monkeypatch.setattr(selftest, "CALM", 0.05)
     monkeypatch.setattr(selftest, "_PAUSE", 0.01)
     monkeypatch.setattr(containers, "read_containers", lambda **_: scene.containers)
-    monkeypatch.setattr(supervdsm, "ask", lambda **_: scene.health)
+    monkeypatch.setattr(supervdsm, "read", read)
     monkeypatch.setattr(vdsm, "ask", lambda **_: (scene.answer, finding))
     monkeypatch.setattr(vdsm, "call", lambda *_, **__: scene.caps)
     monkeypatch.setattr(snapshot, "take", take)
@@ -165,24 +173,37 @@ def test_podman_that_does_not_answer_is_a_problem(
     assert scene.check() == ["podman does not answer; `systemctl status podman.socket`"]
 
 
-@pytest.mark.parametrize("change", [{"release": "1.1.9"}, {"contract": "6"}])
-def test_a_supervdsm_that_says_another_release_is_a_problem(
-    scene: Scene, change: dict[str, str]
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"release": "1.1.9"}, "supervdsm says release 1.1.9, and the label of its image release"),
+        ({"contract": "6"}, "supervdsm speaks contract 6, and the label of its image contract 7"),
+    ],
+)
+def test_a_supervdsm_that_is_not_what_its_label_says_is_not_waited_for(
+    scene: Scene, change: dict[str, str], said: str
 ) -> None:
-    scene.health = (msgspec.structs.replace(HEALTH, **change), ok("supervdsm", "well"))
-    [problem] = scene.check()
-    assert problem.startswith("supervdsm says release")
+    scene.health = msgspec.structs.replace(HEALTH, **change)
+    [problem] = scene.check(patience=60)
+    assert problem.startswith(said)
 
 
 def test_a_supervdsm_that_does_not_answer_is_a_problem(scene: Scene) -> None:
-    scene.health = (None, fail("supervdsm", "there is no socket", "Start it."))
-    assert scene.check() == ["supervdsm: there is no socket; Start it"]
+    scene.health = SupervdsmDied()
+    [problem] = scene.check()
+    assert problem.startswith("supervdsm does not answer")
+
+
+def test_calls_beyond_their_limit_are_no_fault_of_the_pair(scene: Scene) -> None:
+    scene.health = msgspec.structs.replace(HEALTH, overdue=["Mount 1"])
+    assert scene.check() == []
 
 
 @pytest.mark.parametrize("caps", [{"software_version": "1.1.9", "nics": {}}, None, "text"])
-def test_a_vdsm_that_says_another_release_is_a_problem(scene: Scene, caps: object) -> None:
+def test_a_vdsm_that_says_another_release_is_not_waited_for(scene: Scene, caps: object) -> None:
     scene.caps = caps
-    assert scene.check()[0].startswith("vdsm says release")
+    [problem] = scene.check(patience=60)
+    assert problem.startswith("vdsm says release")
 
 
 def test_capabilities_without_what_supervdsm_reads_are_a_problem(scene: Scene) -> None:
