@@ -188,7 +188,7 @@ def _host(before: Snapshot, host: Host) -> list[str]:
         return [_sentence(error.sentence, error.hint)]
     lost = snapshot.missing(before, after)
     if lost:
-        hint = "Who did it: `journalctl --boot --unit=supervdsm.service`; now: `vdsm-tool net show`"
+        hint = "`vdsm-tool net restore --force` and the engine bring back what is stored"
         lost[-1] = _sentence(lost[-1], hint)  # once for all of them
     return lost
 
