@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`vdsm-tool archive`: a pair of images in one file, for hosts that reach no registry.
 
-create  makes one of the pair that is pinned, or of two images that podman has
+create  makes one of the pair that is pinned, or of two images that podman has or pulls
 verify  looks at one as `upgrade` would, and changes nothing
 load    gives the images of one to podman, as `upgrade` would, and changes nothing that runs
 """
@@ -56,12 +56,13 @@ def register(subparsers: "Subparsers") -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    create = _action(actions, "create", "make an archive of two images that podman has")
+    create = _action(actions, "create", "make an archive of two images")
     create.add_argument(
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="vdsm's image and supervdsm's, by name or id (default: the pinned pair)",
+        help="vdsm's image and supervdsm's, by name or id; podman pulls what it does not have "
+        "(default: the pinned pair)",
     )
     create.add_argument(
         "--sign", metavar="KEY", help="sign it by this secret key of minisign, a file of the host"
@@ -126,7 +127,7 @@ def run_load(arguments: argparse.Namespace) -> int:
 
 def _chosen(names: list[str], host: Host) -> Pair:
     if len(names) == 2:
-        return fetch.examine(names, host, _tell)
+        return fetch.pull(names, host, _tell)
     if names:
         raise ToolError("One image is given", "Give both images of one release, or none.")
     pair = pins.current(host.root)

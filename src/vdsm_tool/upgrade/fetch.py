@@ -35,7 +35,7 @@ def fetch(sources: Sequence[str], host: Host, tell: Tell) -> Pair:
             _load(checked, tell)
         pair = checked.pair
     else:
-        pair = _pull(sources, host, tell)
+        pair = pull(sources, host, tell)
     images.tag(pair)
     return pair
 
@@ -111,7 +111,11 @@ def _removed_on_failure(expected: Iterable[str]) -> Iterator[list[str]]:
 # --- references -------------------------------------------------------------------------------
 
 
-def _pull(sources: Sequence[str], host: Host, tell: Tell) -> Pair:
+def pull(sources: Sequence[str], host: Host, tell: Tell) -> Pair:
+    """Return the pair of two images. What podman does not have by these names, it pulls.
+
+    Raises ToolError.
+    """
     found = []
     with _removed_on_failure(()) as fresh:
         for name in _two(sources):
