@@ -14,10 +14,11 @@ from vdsm_tool.errors import ToolError
 from vdsm_tool.finding import Finding, Level, exit_status, fail, warn, worst
 from vdsm_tool.host import Host, this_host
 from vdsm_tool.pki.files import PkiFiles
-from vdsm_tool.state import certificates, containers, supervdsm, units, vdsm
+from vdsm_tool.state import certificates, containers, pinned, supervdsm, units, vdsm
 from vdsm_tool.state.containers import ContainerState
 from vdsm_tool.state.units import Unit
 from vdsm_tool.state.vdsm import Answer
+from vdsm_tool.upgrade.model import Pair, Pending
 
 if TYPE_CHECKING:
     from vdsm_tool.commands import Subparsers
@@ -38,6 +39,9 @@ class Report(Struct, frozen=True, rename="camel"):
     findings: list[Finding]
     units: list[Unit]
     containers: list[ContainerState]
+    pinned: Pair | None
+    upgrade: Pending | None
+    """The one under way, or cut off."""
     supervdsm: HealthReport | None
     vdsm: Answer | None
 
@@ -77,6 +81,8 @@ def collect(host: Host, files: PkiFiles | None = None) -> Report:
         # The pair works without podman's API; only this command does not see its images.
         states = []
         findings.append(warn("contract", error.sentence, error.hint))
+    pins, judged = pinned.look(host.root, states)
+    findings += judged
     health, finding = supervdsm.ask()
     findings.append(finding)
     answer: Answer | None = None
@@ -90,7 +96,7 @@ def collect(host: Host, files: PkiFiles | None = None) -> Report:
         if tls:
             now = datetime.datetime.now(datetime.UTC)
             findings.append(certificates.judge(files, now=now))
-    return Report(worst(findings), findings, found, states, health, answer)
+    return Report(worst(findings), findings, found, states, pins.pair, pins.pending, health, answer)
 
 
 def text_lines(report: Report) -> list[str]:

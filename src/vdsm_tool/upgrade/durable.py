@@ -6,6 +6,7 @@ names are fixed: what a crash left under one is overwritten by the next call.
 """
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -51,11 +52,15 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ToolError(f"{path} cannot be read: {error.strerror}") from error
-    with open(fd, "rb") as file:
-        try:
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ToolError(f"{path} cannot be read: it is not a file")
+        with open(fd, "rb", closefd=False) as file:
             data = file.read(_LARGEST + 1)
-        except OSError as error:
-            raise ToolError(f"{path} cannot be read: {error.strerror}") from error
+    except OSError as error:
+        raise ToolError(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(fd)
     if len(data) > _LARGEST:
         raise ToolError(f"{path} is larger than {_LARGEST >> 20} MiB", f"Look at it: {path}")
     return data

@@ -191,8 +191,9 @@ def _check_start(state: State, before: State | None) -> None:
     if before is not None and state.invocation == before.invocation:
         return
     if state.restarts or state.sub.startswith("auto-restart") or state.active == "failed":
+        result = f" ({state.result})" if state.result not in ("", "success") else ""
         raise ToolError(
-            f"{state.name} did not start: it ended before READY ({state.result})",
+            f"{state.name} did not start: it ended before READY{result}",
             _journal(state.name),
         )
 

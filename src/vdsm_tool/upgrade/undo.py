@@ -13,7 +13,7 @@ from vdsm_tool.host import Host
 from vdsm_tool.state import units
 from vdsm_tool.upgrade import images, journal, pins, selftest, services
 from vdsm_tool.upgrade.finish import finish, record
-from vdsm_tool.upgrade.model import Entry, Outcome, Pending, Phase, Tell
+from vdsm_tool.upgrade.model import Entry, Outcome, Pair, Pending, Phase, Tell
 
 _HANDOVER: Final = 60.0
 """Seconds until the lock must be free: systemd has ended the one who had it."""
@@ -54,7 +54,7 @@ def _reason(pending: Pending, result: str, *, boot: bool) -> str:
     after = f"after {pending.phase.name}"
     if boot:
         return f"The host went down {after}"
-    if result == "timeout":
+    if result.startswith("timeout"):
         return f"The upgrader took too long {after}, and systemd ended it"
     if result in ("", "success"):
         return f"The upgrader ended {after}"
@@ -65,8 +65,7 @@ def _undo(pending: Pending, host: Host, tell: Tell, *, boot: bool) -> Entry:
     if pending.new is None or _untouched(pending, host):
         return _close(pending, Outcome.REFUSED, host, tell)
     if not pins.is_current(host.root, pending.old):
-        old = (pending.old.vdsm, pending.old.supervdsm)
-        gone = [image for image in old if not images.exists(image)]
+        gone = _gone(pending.old, tell)
         if gone:
             return _stranded(pending, gone, host, tell)
         pins.switch(host.root, pending.old)
@@ -80,6 +79,16 @@ def _undo(pending: Pending, host: Host, tell: Tell, *, boot: bool) -> Entry:
         pending = journal.update(host.root, pending, reason=reason)
         return _close(pending, Outcome.BROKEN, host, tell)
     return _close(pending, Outcome.ROLLED_BACK, host, tell)
+
+
+def _gone(pair: Pair, tell: Tell) -> list[str]:
+    """Return which images of `pair` podman has not."""
+    try:
+        return [image for image in (pair.vdsm, pair.supervdsm) if not images.exists(image)]
+    except ToolError as error:
+        # Most likely they are there: the pins must not wait for podman's API.
+        tell(f"Nobody knows whether the images are there: {error.sentence}")
+        return []
 
 
 def _untouched(pending: Pending, host: Host) -> bool:
@@ -116,7 +125,6 @@ def _serve(pending: Pending, host: Host, tell: Tell) -> list[str]:
         problems = [error.sentence]
     else:
         problems = selftest.check(pending.old, pending.before, host, tell, _PATIENCE)
-    services.forget_order(host)
     return problems
 
 
@@ -127,11 +135,11 @@ def _stranded(pending: Pending, gone: list[str], host: Host, tell: Tell) -> Entr
         f"{pending.reason}; and it cannot be undone: podman has no image {names} of "
         f"{pending.old.version} any more. Load it, then `vdsm-tool pin` and restart both services"
     )
-    services.forget_order(host)
     pending = journal.update(host.root, pending, reason=reason)
     return _close(pending, Outcome.BROKEN, host, tell)
 
 
 def _close(pending: Pending, outcome: Outcome, host: Host, tell: Tell) -> Entry:
+    services.forget_order(host)
     pins.forget_links(host.root)
     return record(pending, outcome, host, tell)
