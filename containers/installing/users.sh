@@ -10,7 +10,7 @@ check_kvm_group() {
     fi
 }
 
-# Argument: the file of sysusers.d(5).
+# By its name the file is found below /etc or /usr/lib of that root.
 make_users() {
     gid=$(awk -F: '$1 == "kvm" { print $3 }' "$root/etc/group")
     if [ -n "$gid" ] && [ "$gid" != 36 ]; then
@@ -18,5 +18,5 @@ make_users() {
         groupmod ${root:+--prefix "$root"} --gid 36 kvm
         if [ -z "$root" ] && [ -e /dev/kvm ]; then chgrp 36 /dev/kvm; fi
     fi
-    systemd-sysusers ${root:+--root="$root"} "$1"
+    systemd-sysusers ${root:+--root="$root"} vdsm.conf
 }
