@@ -207,24 +207,21 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 5000), Handler).serve_forever()
 
 @pytest.fixture(scope="module")
 def registry(host: Machine, directory: str) -> Iterator[None]:
-    """A registry with vdsm 9.1, supervdsm 9.1, and supervdsm-old 9.0, which podman does not have."""
-    for name, base, version in (
-        ("vdsm", "vdsm", "9.1"), ("supervdsm", "supervdsm", "9.1"),
-        ("supervdsm-old", "supervdsm", "9.0"),
-    ):  # fmt: skip
-        built = f"localhost/for-registry/{name}"
-        host.sh(
-            f"printf 'FROM localhost/{base}:latest\nLABEL org.opencontainers.image.version={version}"
-            f"\n' | podman build --quiet --pull=never --tag={built} -f - {directory} && "
-            f"podman push --quiet {built} dir:{directory}/registry/{name} && podman rmi {built}"
-        )
+    """A registry of images that podman does not have: vdsm and supervdsm 9.1, supervdsm-old."""
+    host.sh(f"mkdir -p {directory}/registry")
+    for name, version in (("vdsm", "9.1"), ("supervdsm", "9.1"), ("supervdsm-old", "9.0")):
+        base, built = name.removesuffix("-old"), f"localhost/for-registry/{name}"
+        build = f"podman build --quiet --pull=never --tag={built} -f - {directory}/registry"
+        lines = f"FROM localhost/{base}:latest\nLABEL org.opencontainers.image.version={version}\n"
+        host.run("sh", "-c", build, stdin=lines.encode())
+        host.sh(f"podman push -q {built} dir:{directory}/registry/{name} && podman rmi {built}")
     host.run("sh", "-c", f"cat >{directory}/server.py", stdin=SERVER.encode())
     host.sh(
         f"printf '[[registry]]\nlocation = \"{REGISTRY}\"\ninsecure = true\n' >{REGISTRY_CONF}; "
         f"systemd-run --quiet --collect --unit=test-registry "
         f"python3 {directory}/server.py {directory}/registry"
     )
-    host.wait(f"python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 5000))'")
+    host.wait("python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", 5000))'")
     yield
     host.sh(f"systemctl stop test-registry; rm {REGISTRY_CONF}")
 
