@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from machines import Machine
-from vdsm_contract.version import CONTRACT_VERSION, RELEASE
+from vdsm_contract.version import RELEASE
 
 HALVES: Final = ("vdsm", "supervdsm")
 SITE: Final = "/opt/venv/lib/python3.13/site-packages"
@@ -171,8 +171,8 @@ SKEWED_CODE: Final = Release(
         (
             Edit(
                 "vdsm_contract/version.py",
-                f'CONTRACT_VERSION: Final = "{CONTRACT_VERSION}"',
-                'CONTRACT_VERSION: Final = "9"',
+                'CONTRACT_VERSION: Final = "',
+                'CONTRACT_VERSION: Final = "9',
             ),
         )
     ),

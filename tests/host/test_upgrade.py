@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.releases import RELEASE, Half, Release
+from host.releases import Release
 from host.upgrades import ONE, TWO, Upgrading, load
 from machines import Report
 
@@ -49,7 +49,7 @@ def test_up_and_back_under_load(at_one: Upgrading, tmp_path: Path, report: Repor
 
 def test_rollback_goes_back_and_forth(at_one: Upgrading) -> None:
     assert at_one.upgrade(TWO).returncode == 0
-    for release in (ONE, TWO, ONE):
+    for release in (ONE, TWO):
         done = at_one.tool("rollback", "--json")
         assert done.returncode == 0, done.stderr
         entry = json.loads(done.stdout)
@@ -57,7 +57,7 @@ def test_rollback_goes_back_and_forth(at_one: Upgrading) -> None:
         assert entry["new"]["version"] == release.version
         at_one.serves(release)
     text = at_one.tool("history", "--text").stdout
-    assert f"rollback {TWO.version} -> {ONE.version}  kept" in text
+    assert f"rollback {ONE.version} -> {TWO.version}  kept" in text
 
 
 def test_a_dry_run_changes_nothing(at_one: Upgrading) -> None:
@@ -109,13 +109,14 @@ def test_ctrl_c_leaves_the_swap_to_its_unit(at_one: Upgrading) -> None:
 
 
 def test_prune_leaves_the_pinned_pair_and_the_one_before(at_one: Upgrading) -> None:
-    third = Release("three", "0.1.3", supervdsm=Half(labels={"of": "prune"}))
+    third = Release("three", "0.1.3")
     at_one.add(third)
-    for release in (third, TWO, ONE):
+    for release in (third, TWO):
         assert at_one.upgrade(release).returncode == 0
+    # What comes before now is the third one, not the first.
     pruned = json.loads(at_one.tool("history", "--prune", "--json").stdout)["pruned"]
-    assert any(f":{third.version}-" in name for name in pruned), pruned
-    assert not any(f":{kept.version}-" in name for kept in (ONE, TWO) for name in pruned), pruned
-    assert RELEASE  # the read-only store's own images cannot go, and do not matter
-    assert at_one.tool("rollback").returncode == 0
+    assert any(f":{ONE.version}-" in name for name in pruned), pruned
+    kept = (third, TWO)
+    assert not any(f":{one.version}-" in name for one in kept for name in pruned), pruned
     at_one.serves(TWO)
+    at_one.add(ONE)

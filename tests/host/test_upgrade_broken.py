@@ -43,7 +43,7 @@ def at_one(upgrading: Upgrading) -> Iterator[Upgrading]:
 def impatient(at_one: Upgrading) -> Iterator[Upgrading]:
     """The host, with less patience for a vdsm that does not say READY=1."""
     conf = "/run/systemd/system/vdsm.service.d/90-impatient.conf"
-    text = "[Service]\\nTimeoutStartSec=8\\nTimeoutStopSec=5\\n"
+    text = "[Service]\\nTimeoutStartSec=15\\nTimeoutStopSec=5\\n"
     at_one.machine.sh(f"mkdir -p $(dirname {conf}); printf '{text}' >{conf}")
     try:
         yield at_one
@@ -72,7 +72,7 @@ def refused(host: Upgrading, *words: str, why: str, outcome: str = "refused") ->
     [
         (CRASHES, "supervdsm.service"),
         (SKEWED_CODE, "contract"),
-        (UNTRUE, "labels say 0.1.1"),
+        (UNTRUE, "vdsm says release 0.1.1+other"),
     ],
     ids=lambda value: value.name if isinstance(value, Release) else "",
 )

@@ -111,7 +111,7 @@ class Upgrading:
         caps = host.client("Host", "getCapabilities")
         assert caps["software_version"] == release.version
         assert "ovirtmgmt" in caps["networks"]
-        left = f"ls {STATE}/pending.json {STATE}/images.env {ORDER} /etc/vdsm/pins/.[!.]*"
+        left = f"ls {STATE}/pending.json {ORDER} /etc/vdsm/pins/.[!.]*"
         assert host.sh(f"{left} 2>/dev/null || true") == ""
 
     def untouched(self) -> dict[str, str]:
