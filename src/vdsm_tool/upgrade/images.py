@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 REPOSITORIES: Final = {"vdsm": "localhost/vdsm", "supervdsm": "localhost/supervdsm"}
 """Where images of pairs get names that keep them from `podman image prune`."""
 
+_DEFAULTS: Final = frozenset(f"{repository}:latest" for repository in REPOSITORIES.values())
+"""What the units say, and what runs on a host that has no pins."""
+
 MARGIN: Final = 256 * 1024 * 1024
 """Bytes that must stay free on the host, whatever is loaded: journals and the pair itself write."""
 
@@ -185,24 +188,24 @@ def remove(image_id: str) -> None:
 
 
 def prune(keep: Collection[Pair], host: Host) -> list[str]:
-    """Take their kept names from all images but those of `keep`; return these names.
+    """Remove the images that upgrades kept, but those of `keep`; return the names they had.
 
-    An image that has no other name is removed with it. One that a container of the host runs stays
-    as it is. Raises ToolError.
+    One that a container runs stays as it is. One that the units name, for a host without pins, only
+    loses the name that kept it. Raises ToolError.
     """
     kept = {image_id for pair in keep for image_id in (pair.vdsm, pair.supervdsm)}
-    running = set(
-        host.run(("podman", "ps", "--all", "--no-trunc", "--format={{.ImageID}}")).split()
-    )
+    listed = host.run(("podman", "ps", "--all", "--no-trunc", "--format={{.ImageID}}"))
+    running = {image_id.removeprefix("sha256:") for image_id in listed.split()}
     removed = []
     with _client() as client:
         for image in _list(client):
-            if image["Id"] in kept | running or image.get("ReadOnly"):
+            names = image.get("Names") or ()
+            ours = [name for name in names if _is_kept_name(name, image["Id"])]
+            if not ours or image["Id"] in kept | running or image.get("ReadOnly"):
                 continue
-            for name in image.get("Names") or ():
-                if _is_kept_name(name, image["Id"]):
-                    client.images.remove(name)
-                    removed.append(name)
+            for name in ours if _DEFAULTS.intersection(names) else names:
+                client.images.remove(name)
+                removed.append(name)
     return removed
 
 
