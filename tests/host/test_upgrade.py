@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.releases import Release
-from host.upgrades import ONE, TWO, Upgrading, load
+from host.upgrades import ONE, TWO, Load, Upgrading, load
 from machines import Report
 
 ROUNDS = int(os.environ.get("VDSM_UPGRADE_ROUNDS", "2"))
@@ -30,14 +30,18 @@ def test_up_and_back_under_load(at_one: Upgrading, tmp_path: Path, report: Repor
     host = at_one.machine
     host.copy_out("/etc/pki/vdsm", tmp_path / "pki")
     before, since = at_one.untouched(), host.sh("date +%s")
-    with load(host, tmp_path / "pki", RATE) as calls:
-        for _ in range(ROUNDS):
-            for release in (TWO, ONE):
-                done = at_one.upgrade(release)
-                assert done.returncode == 0, done.stderr
-                at_one.serves(release)
-                assert at_one.untouched() == before
-    report(f"{ROUNDS} times up and back: {calls}")
+    rounds, calls = 0, Load()
+    try:
+        with load(host, tmp_path / "pki", RATE, calls):
+            for _ in range(ROUNDS):
+                for release in (TWO, ONE):
+                    done = at_one.upgrade(release)
+                    assert done.returncode == 0, done.stderr
+                    at_one.serves(release)
+                    assert at_one.untouched() == before
+                rounds += 1
+    finally:
+        report(f"{rounds} times up and back: {calls}")
     calls.check()
     run = calls.seen["run"]
     audit = f"journalctl --since=@{since} -u supervdsm.service -o cat --no-pager"

@@ -196,17 +196,16 @@ class Load:
 
 
 @contextmanager
-def load(machine: Machine, pki: Path, rate: int) -> Iterator[Load]:
+def load(machine: Machine, pki: Path, rate: int, made: Load) -> Iterator[None]:
     """Make `rate` calls a second from beside the host until the block ends."""
     path = f"PYTHONPATH={ROOT / 'src'}:{ROOT / 'tests'}"
     client = [sys.executable, str(CLIENT), ADDRESS, str(pki), str(rate)]
     words = [str(machine.tool), "exec", "--peer", machine.name, "--", "env", path, *client]
-    made = Load()
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == b"serving\n"
-            yield made
+            yield
         finally:
             with suppress(subprocess.TimeoutExpired):
                 out, _ = process.communicate(timeout=90)
