@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from machines import Machine
+from machines import ROOT, Machine
 from unit.vdsm_tool.upgrade.archives import Parts, configuration
+from vdsm_contract.version import CONTRACT_VERSION, RELEASE
 
 WORK = "/var/tmp/archives"
 PUBLIC_KEY = "/etc/vdsm/upgrade.pub"
@@ -93,7 +94,7 @@ def empty_podman(host: Machine, name: str, mount_options: str) -> Iterator[Podma
         # podman leaves a mount of its graph root onto itself.
         host.sh(
             f"systemctl stop {unit}; umount -l {podman.store}/root/overlay 2>/dev/null || true; "
-            f"umount -l {podman.store}; rm -rf {podman.run}"
+            f"umount -l {podman.store}; rmdir {podman.store}; rm -rf {podman.run}"
         )
 
 
@@ -127,6 +128,15 @@ def test_verify_says_the_same(host: Machine, made: dict[str, Any]) -> None:
     text = host.sh(f"vdsm-tool archive verify --text {WORK}/a.tar")
     assert f"contract {made['pair']['contract']}" in text
     assert "signature     none" in text
+
+
+def test_where_images_are_built_the_same_is_made(host: Machine, tmp_path: Path) -> None:
+    build = (ROOT / "containers/archive", tmp_path / "built.tar")
+    subprocess.run(build, check=True, capture_output=True, timeout=400)
+    host.copy_in(tmp_path / "built.tar", f"{WORK}/built.tar")
+    report = json.loads(host.sh(f"vdsm-tool archive verify {WORK}/built.tar; rm {WORK}/built.tar"))
+    pair = report["pair"]
+    assert (pair["version"], pair["contract"]) == (RELEASE, CONTRACT_VERSION)
 
 
 def test_a_changed_byte(host: Machine, made: dict[str, Any], podman: Podman) -> None:

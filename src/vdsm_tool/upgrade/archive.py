@@ -59,6 +59,8 @@ def check(path: Path, key: Path | None, architecture: str | None, tell: Tell) ->
     that one. Raises ToolError, which says what is wrong with it.
     """
     try:
+        if not path.is_file():
+            raise ToolError("it is not a file")
         with path.open("rb") as file:
             return _check(path, file, key, architecture, tell)
     except ToolError as error:

@@ -51,18 +51,11 @@ def examine(sources: Sequence[str], host: Host, tell: Tell) -> Pair:
 
 
 def _check_archive(name: str, host: Host, tell: Tell) -> archive.Archive:
-    path = _archive_path(name, host)
-    return archive.check(path, signature.public_key(host), images.architecture(), tell)
-
-
-def _archive_path(name: str, host: Host) -> Path:
     try:
         path = hostfile.existing(name, host)
     except ToolError as error:
         raise ToolError(error.sentence, "Give one archive, or two images.") from error
-    if not path.is_file():
-        raise ToolError(f"{name} is not a file", "Give one archive, or two images.")
-    return path
+    return archive.check(path, signature.public_key(host), images.architecture(), tell)
 
 
 def _is_here(pair: Pair) -> bool:

@@ -2,6 +2,7 @@
 """Archives that must be refused, each for its reason, and one that must not."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 from typing import BinaryIO
@@ -219,6 +220,12 @@ def test_noise_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(content)
     refused(path)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path):
+        assert "it is not a file" in refused(path)
 
 
 # --- its digest while it is read --------------------------------------------------------------
