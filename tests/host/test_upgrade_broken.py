@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Releases and archives that are no good: each ends with the old pair serving, and says why."""
+"""Releases and archives that are no good: each ends with the old pair serving, and says why.
+
+What else an archive may have wrong is in test_archive.py.
+"""
 
 import json
 from collections.abc import Iterator
@@ -142,12 +145,8 @@ def forget_two(host: Upgrading) -> None:
         ("truncate -s -1M bad.tar", "is refused: it is cut short"),
         # In the middle of a layer.
         ("printf X | dd of=bad.tar bs=1 seek=50000000 conv=notrunc status=none", "was changed"),
-        ('sed -i \'0,/"version": "0.1.2"/s//"version": "0.1.9"/\' bad.tar', "version is"),
-        ("tar --delete -f bad.tar images.tar", "wanted is manifest.json, images.tar"),
-        ("truncate -s 0 bad.tar", "is refused"),
-        ("head -c 1000000 /dev/urandom >bad.tar", "is refused"),
     ],
-    ids=["cut", "changed", "manifest", "half", "empty", "noise"],
+    ids=["cut", "changed"],
 )
 def test_a_spoilt_archive_is_refused(at_one: Upgrading, archive: str, spoil: str, why: str) -> None:
     host, bad = at_one.machine, f"{ARCHIVES}/bad.tar"
