@@ -15,8 +15,13 @@ make_users() {
     gid=$(awk -F: '$1 == "kvm" { print $3 }' "$root/etc/group")
     if [ -n "$gid" ] && [ "$gid" != 36 ]; then
         say "changing group kvm from $gid to 36, as everywhere in oVirt"
-        groupmod ${root:+--prefix "$root"} --gid 36 kvm
-        if [ -z "$root" ] && [ -e /dev/kvm ]; then chgrp 36 /dev/kvm; fi
+        if [ -n "$root" ]; then
+            # groupmod --prefix would ask the accounts of this host whether the number is free.
+            sed -i "s/^\(kvm:[^:]*\):$gid:/\1:36:/" "$root/etc/group"
+        else
+            groupmod --gid 36 kvm
+            if [ -e /dev/kvm ]; then chgrp 36 /dev/kvm; fi
+        fi
     fi
     systemd-sysusers ${root:+--root="$root"} vdsm.conf
 }
