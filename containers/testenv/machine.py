@@ -161,19 +161,29 @@ class Machine(ABC):
 
     # The images
 
+    @property
+    def _images_record(self) -> Path:
+        return self.directory / "images"
+
     def attach_images(self) -> Path | None:
-        """Decide which images it boots with; return their store, None if there is none yet."""
-        attached = config.STORE.resolve() if config.STORE.exists() else None
-        (self.directory / "images").write_text(str(attached or ""))
+        """Return the store that it boots with, None if there is none yet.
+
+        It keeps that of its first boot, for its pins name what is in there; unless it is gone.
+        """
+        attached = self.images_attached()
+        if attached is None or not attached.exists():
+            attached = config.STORE.resolve() if config.STORE.exists() else None
+            self._images_record.write_text(str(attached or ""))
         return attached
 
     def images_attached(self) -> Path | None:
         """Return the store that it was booted with."""
-        try:
-            recorded = (self.directory / "images").read_text()
-        except FileNotFoundError:
-            return None
+        recorded = self._images_record.read_text() if self._images_record.exists() else ""
         return Path(recorded) if recorded else None
+
+    def detach_images(self) -> None:
+        """Let its next boot be with the newest images."""
+        self._images_record.unlink(missing_ok=True)
 
     # What is said about it
 

@@ -26,6 +26,8 @@ graphroot = "/var/lib/containers/storage"
 additionalimagestores = ["{config.STORE_IN_MACHINE}"]
 """
 
+_PINS = "/etc/vdsm/pins"
+
 # A test host's NIC is one end of a veth pair, which vdsm takes for a machine's and not for a NIC.
 _NIC_DROP_IN = "/etc/containers/systemd/supervdsm.container.d/10-test-nics.conf"
 _NIC_CONF = """\
@@ -117,10 +119,15 @@ def bring_up(machine: Machine, *, bare: bool) -> None:
     if not machine.created:
         machine.remove()
         machine.create()
-    if machine.running() and images is not None and images != machine.images_attached():
-        progress(f"{machine.title} {machine.name} has older images: rebooting it")
-        machine.power_off()
     if not machine.running():
+        machine.boot()
+        use_images(machine)
+    if images is not None and images != machine.images_attached():
+        progress(f"{machine.title} {machine.name} has older images: rebooting it")
+        # They name images that will not be there.
+        machine.run("rm", "-rf", _PINS)
+        machine.power_off()
+        machine.detach_images()
         machine.boot()
         use_images(machine)
     if not bare:
