@@ -18,7 +18,7 @@ find_packaged() {
     done
     if [ -n "$packaged" ] && [ "$take_over" = no ]; then
         say "vdsm is installed from packages:$packaged"
-        fail "stop and disable it, or let it be done by --take-over; its networks, certificates" \
+        fail "stop and mask these units, or let it be done by --take-over; networks, certificates" \
             "and ids are used in either case, see docs/migration.md"
     fi
 }
