@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from vm.boot import reboot
 from vm.site import Site
 
 RED: Final = {
@@ -119,11 +120,7 @@ def test_a_failover_of_the_bond_takes_no_address_away(networks: Site) -> None:
 def test_a_reboot_brings_the_networks_and_their_leases_back(networks: Site) -> None:
     before = {device: leases(networks, device)[0]["local"] for device in ("red", "bond0.200")}
     assert networks.engine.call("Host.setSafeNetworkConfig") is True
-    networks.vm.tool_run("reboot", networks.vm.name, timeout=900)
-    networks.shell.close()
-    active = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
-    networks.vm.wait(active, timeout=300)
-    networks.engine.reconnect()
+    reboot(networks)
     # Nobody answered at the boot, for the server went down with this very machine: the last leases
     # have not expired, and are used, once the client has asked in vain.
     for device in before:

@@ -3,10 +3,11 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
+from vm.boot import Witness, reboot, up_again
 from vm.kernel import Kernel
 from vm.site import STATE, Site
 
@@ -26,18 +27,6 @@ SAVED: Final = {
 UNSAVED: Final = {"green": {"bonding": "bond0", "vlan": 300, "ipaddr": "10.3.0.2", "prefix": "24"}}
 DEVICES: Final = ("eth1", "eth2", "bond0", "bond0.100", "bond0.200", "red")
 
-# Somebody who needs the network, and starts at boot.
-_ONLINE: Final = """
-[Unit]
-Wants=network-online.target
-After=network-online.target
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=sh -c 'ip -j addr >/run/at-online'
-[Install]
-WantedBy=multi-user.target
-"""
 # Hardware that is gone: the driver lets go of eth2 before supervdsm starts.
 _NO_ETH2: Final = """
 [Unit]
@@ -56,43 +45,19 @@ WantedBy=multi-user.target
 @pytest.fixture(scope="module")
 def saved(site: Site) -> Iterator[Site]:
     """Two networks that were saved by setSafeNetworkConfig, and one that was not."""
-    site.shell(f"cat >/etc/systemd/system/online.service <<'end'{_ONLINE}end")
-    site.shell("systemctl daemon-reload; systemctl enable -q online.service")
+    Witness(site.shell).place()
     site.setup(SAVED, BOND)
     assert site.engine.call("Host.setSafeNetworkConfig") is True
     site.setup(UNSAVED)
     yield site
     site.shell(
-        "systemctl disable -q online.service no-eth2.service 2>/dev/null || true;"
-        "rm -f /etc/systemd/system/online.service /etc/systemd/system/no-eth2.service;"
-        "systemctl daemon-reload;"
+        "systemctl disable -q no-eth2.service 2>/dev/null || true;"
+        "rm -f /etc/systemd/system/no-eth2.service;"
         "for one in /sys/bus/virtio/devices/*; do [ -e $one/driver ] ||"
         " basename $one >/sys/bus/virtio/drivers/virtio_net/bind; done;"
         "until [ -e /sys/class/net/eth2 ]; do sleep 0.1; done"
     )
-
-
-def up_again(site: Site) -> None:
-    """Wait for the pair after a boot; the world at the other ends is empty."""
-    site.shell.close()
-    site.engine.reconnect()
-    active = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
-    site.vm.wait(active, timeout=300)
-    site.shell("until systemctl is-active --quiet online.service; do sleep 0.5; done", timeout=300)
-
-
-def moment(site: Site, unit: str) -> int:
-    """When a unit became active in this boot, in microseconds."""
-    return int(site.shell(f"systemctl show -P ActiveEnterTimestampMonotonic {unit}"))
-
-
-def seen_online(site: Site) -> dict[str, set[str]]:
-    """The addresses that whoever waited for the network found."""
-    found: list[Any] = json.loads(site.shell("cat /run/at-online"))
-    return {
-        one["ifname"]: {addr["local"] for addr in one["addr_info"] if addr["scope"] == "global"}
-        for one in found
-    }
+    Witness(site.shell).dismiss()
 
 
 def assert_saved(found: Kernel, before: Kernel, *devices: str) -> None:
@@ -114,17 +79,16 @@ def test_a_reboot_brings_the_saved_networks_back_before_the_network_is_needed(
     saved: Site, before: Kernel
 ) -> None:
     assert {"green", "bond0.300"} <= before.links.keys()
-    saved.vm.tool_run("reboot", saved.vm.name, timeout=900)
-    up_again(saved)
+    reboot(saved)
     found = saved.kernel()
     assert_saved(found, before, *DEVICES)
     assert not {"green", "bond0.300"} & found.links.keys()
     assert saved.stored() == {"staging": ["blue", "red"], "persistence": ["blue", "red"]}
-    online = seen_online(saved)
+    witness = Witness(saved.shell)
+    online = witness.addresses()
     assert online["red"] == {"10.1.0.2", "2001:db8:1::2"}
     assert online["bond0.200"] == {"10.2.0.2"}
-    restored, needed = moment(saved, "supervdsm.service"), moment(saved, "network-online.target")
-    assert 0 < restored <= needed
+    witness.assert_restored_before()
     caps = saved.engine.caps()
     assert caps["netConfigDirty"] == "False"
     assert caps["networks"].keys() == {"red", "blue"}
@@ -165,5 +129,6 @@ def test_after_a_power_cut_in_a_change_without_a_nic_the_rest_is_back(
     assert caps["networks"].keys() == {"red", "blue"}
     log = saved.shell("journalctl -b -o cat -u supervdsm.service --no-pager")
     assert 'restore: "lost" is NOT restored: "its NIC eth9 is not there"' in log
+    assert 'restore: "bond0" is restored without "eth2"' in log
     assert "forgotten, for the host was booted since" in log
-    assert seen_online(saved)["red"] == {"10.1.0.2", "2001:db8:1::2"}
+    assert Witness(saved.shell).addresses()["red"] == {"10.1.0.2", "2001:db8:1::2"}
