@@ -105,10 +105,10 @@ def test_ctrl_c_leaves_the_swap_to_its_unit(at_one: Upgrading) -> None:
     at_one.at("stop ORDERED")
     first = host.start("vdsm-tool", "upgrade", *TWO.references)
     host.wait("[ -e /run/upgrade-at ]")
-    host.sh("pkill -INT --full 'vdsm-tool upgrade localhost'")
+    host.sh("pkill -INT --full '[v]dsm-tool upgrade localhost'")
     assert first.wait(60) == 130
     # What stops behind a step is ended; the unit undoes.
-    host.sh("pkill -KILL --full 'vdsm-tool upgrade-run'")
+    host.sh("pkill -KILL --full '[v]dsm-tool upgrade-run'")
     at_one.wait_for_end()
     at_one.serves(ONE)
 

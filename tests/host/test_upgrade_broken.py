@@ -6,7 +6,6 @@ What else an archive may have wrong is in test_archive.py.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -182,37 +181,4 @@ def test_a_good_archive_brings_its_images(at_one: Upgrading, archive: str) -> No
     assert done.returncode == 0, done.stderr
     at_one.serves(TWO)
     assert at_one.upgrade(ONE).returncode == 0
-    at_one.add(TWO)
-
-
-def test_a_disk_that_fills_up_while_images_are_loaded(
-    at_one: Upgrading, archive: str, tmp_path: Path
-) -> None:
-    """What podman is given first, it writes to its directory for temporary files."""
-    host = at_one.machine
-    forget_two(at_one)
-    small = "/var/tmp/small"
-    images = host.sh("podman images --no-trunc --quiet --all | sort -u")
-    size = int(host.sh(f"stat -c %s {archive}")) // 2**20
-    host.sh(f"mkdir -p {small}; mount -t tmpfs -o size={size + 40}m none {small}")
-    host.sh(
-        "mkdir -p /run/systemd/system/podman.service.d; "
-        f"printf '[Service]\\nEnvironment=TMPDIR={small}\\n' "
-        ">/run/systemd/system/podman.service.d/small.conf; "
-        "systemctl daemon-reload; systemctl stop podman.service"
-    )
-    try:
-        # It looks large enough, and is filled by somebody else meanwhile.
-        filler = f"until [ $(du -s {small} | cut -f1) -gt 60000 ]; do sleep 0.02; done; "
-        filler += f"fallocate -l $(df --output=avail -B1 {small} | tail -1) {small}/filler"
-        filling = host.start("timeout", "60", "sh", "-c", filler)
-        refused(at_one, archive, why="no space left on device")
-        assert filling.wait(60) == 0
-        assert host.sh("podman images --no-trunc --quiet --all | sort -u") == images
-        refused(at_one, archive, why="are needed")
-    finally:
-        host.sh(
-            "rm /run/systemd/system/podman.service.d/small.conf; systemctl daemon-reload; "
-            f"systemctl stop podman.service; umount {small}"
-        )
     at_one.add(TWO)

@@ -201,7 +201,10 @@ def load(machine: Machine, pki: Path, rate: int, made: Load) -> Iterator[None]:
     path = f"PYTHONPATH={ROOT / 'src'}:{ROOT / 'tests'}"
     client = [sys.executable, str(CLIENT), ADDRESS, str(pki), str(rate)]
     words = [str(machine.tool), "exec", "--peer", machine.name, "--", "env", path, *client]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    # A Ctrl-C is for the test, which then ends the client and has its figures.
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         try:
             assert process.stdout.readline() == b"serving\n"
