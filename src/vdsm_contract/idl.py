@@ -87,9 +87,9 @@ def _type(kind: mi.Type) -> str:
         case mi.FloatType():
             return "float"
         case mi.ListType(item_type=item):
-            return f"[]{_type(item)}"
+            return f"[]{_element(item)}"
         case mi.DictType(value_type=value):
-            return f"[string]{_type(value)}"
+            return f"[string]{_element(value)}"
         case mi.LiteralType(values=values):
             return f"({', '.join(str(value) for value in values)})"
         case mi.StructType(cls=cls):
@@ -102,6 +102,13 @@ def _type(kind: mi.Type) -> str:
             [one] = [t for t in types if not isinstance(t, mi.NoneType)]
             return f"?{_type(one)}"
     raise TypeError(f"varlink has no type for {kind}")
+
+
+def _element(kind: mi.Type) -> str:
+    """The type of what a list or map holds. systemd takes no list or map there."""
+    if isinstance(kind, mi.ListType | mi.DictType):
+        raise TypeError(f"varlink has no list or map of {kind}: name a struct")
+    return _type(kind)
 
 
 def _named_types(interface: type[Interface]) -> list[mi.StructType]:

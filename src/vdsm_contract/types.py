@@ -186,17 +186,23 @@ class NetworkPlan(Struct):
     operations: list[str]
 
 
+class ReducedBond(Struct, frozen=True):
+    """A bond that came back without some of its NICs: these are not there."""
+
+    bond: str
+    missing: list[str]
+
+
 class RestoreReport(Struct):
     """What RestoreNetworks did. `skipped` is True when this boot has restored already.
 
-    `dropped` maps the networks and bonds that could not be restored to the reason, `reduced` bonds
-    that were to the NICs that they lack, for these are not there.
+    `dropped` maps the networks and bonds that could not be restored to the reason.
     """
 
     skipped: bool
     restored: list[str]
     dropped: dict[str, str]
-    reduced: dict[str, list[str]]
+    reduced: list[ReducedBond]
 
 
 class LinkChange(Struct, frozen=True):

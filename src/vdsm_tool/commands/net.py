@@ -155,9 +155,10 @@ def restore_lines(report: RestoreReport) -> list[str]:
     """Return the report as lines for a person."""
     if report.skipped:
         return ["this boot has restored its networks already; --force does it again"]
+    missing = {one.bond: one.missing for one in report.reduced}
     lines = []
     for name in report.restored:
-        lacking = report.reduced.get(name)
+        lacking = missing.get(name)
         lines.append(f"restored {name}" + (f" without {', '.join(lacking)}" if lacking else ""))
     lines += [f"dropped {name}: {reason}" for name, reason in sorted(report.dropped.items())]
     return lines or ["there is nothing to restore"]

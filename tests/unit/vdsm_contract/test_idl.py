@@ -3,9 +3,10 @@
 
 import re
 
+import msgspec
 import pytest
 
-from vdsm_contract.declare import Interface
+from vdsm_contract.declare import Interface, seconds, verb
 from vdsm_contract.idl import interface_text
 from vdsm_contract.interfaces import ALL, Network, Storage
 
@@ -14,8 +15,8 @@ from vdsm_contract.interfaces import ALL, Network, Storage
 def test_every_method_stands_in_the_text(interface: type[Interface]) -> None:
     text = interface_text(interface)
     assert f"\ninterface {interface.INTERFACE}\n" in text
-    for verb in interface.VERBS.values():
-        assert f"\nmethod {verb.name}(" in text
+    for declared in interface.VERBS.values():
+        assert f"\nmethod {declared.name}(" in text
 
 
 @pytest.mark.parametrize("interface", ALL)
@@ -34,3 +35,20 @@ def test_optional_parameters_and_literals() -> None:
     assert "fsSpec: string" in interface_text(Storage)
     assert "stp: (off, on)" in interface_text(Network)
     assert "bondings: [string]Bond" in interface_text(Network)
+
+
+class _Lists(msgspec.Struct):
+    by_name: dict[str, list[str]]
+
+
+def test_a_map_of_lists_is_refused_here_and_not_by_who_reads_it() -> None:
+    class Nested(Interface, name="org.ovirt.supervdsm.nested"):
+        """An interface that no systemd would understand."""
+
+        @verb(limit=seconds(1), touches="nothing")
+        def get(self) -> _Lists:
+            """Get it."""
+            raise NotImplementedError
+
+    with pytest.raises(TypeError, match="name a struct"):
+        interface_text(Nested)

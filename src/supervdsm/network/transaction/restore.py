@@ -30,7 +30,7 @@ from vdsm_contract.errors import (
     ServiceFailed,
     TimedOut,
 )
-from vdsm_contract.types import RestoreReport
+from vdsm_contract.types import ReducedBond, RestoreReport
 
 _log: Final = logging.getLogger("supervdsm.audit")
 BOOT_LIMIT: Final = 600.0
@@ -86,7 +86,7 @@ class Restore:
         """
         restored = self.mark.restored
         if restored and not force:
-            return RestoreReport(skipped=True, restored=[], dropped={}, reduced={})
+            return RestoreReport(skipped=True, restored=[], dropped={}, reduced=[])
         if force:
             self.recovery.give_up()
         else:
@@ -113,7 +113,7 @@ class Restore:
         persistent, running = store.load(PERSISTENT), store.load(RUNNING)
         dropped: dict[str, str] = {}
         if persistent == running == Configuration():
-            return RestoreReport(skipped=False, restored=[], dropped=dropped, reduced={})
+            return RestoreReport(skipped=False, restored=[], dropped=dropped, reduced=[])
         end = time.monotonic() + self.nic_seconds
         devices = self._virtual_functions(persistent, dropped, end)
         persistent = replace(persistent, devices=devices)
@@ -127,7 +127,11 @@ class Restore:
         if base != running:
             store.save(RUNNING, base)
         restored = _Attempts(self.changer, wanted, dropped).make(base)
-        lacking = {n: nics for n, nics in reduced(persistent, wanted).items() if n in restored}
+        lacking = [
+            ReducedBond(bond, missing)
+            for bond, missing in reduced(persistent, wanted).items()
+            if bond in restored
+        ]
         return RestoreReport(skipped=False, restored=restored, dropped=dropped, reduced=lacking)
 
     def _virtual_functions(
@@ -237,8 +241,8 @@ def _is_there(name: str) -> bool:
 def _tell(report: RestoreReport) -> None:
     for name, reason in report.dropped.items():
         _log.error("restore: %s is NOT restored: %s", quote(name, 256), quote(reason, 1024))
-    for name, lacking in report.reduced.items():
-        missing = quote(", ".join(lacking), 1024)
-        _log.warning("restore: %s is restored without %s", quote(name, 256), missing)
+    for one in report.reduced:
+        missing = quote(", ".join(one.missing), 1024)
+        _log.warning("restore: %s is restored without %s", quote(one.bond, 256), missing)
     if report.restored:
         _log.info("restore: %d networks and bonds are restored", len(report.restored))

@@ -15,7 +15,7 @@ from vdsm_contract.errors import (
     PeerRefused,
     SupervdsmDied,
 )
-from vdsm_contract.types import NetworkPlan, RestoreReport
+from vdsm_contract.types import NetworkPlan, ReducedBond, RestoreReport
 from vdsm_tool.commands.net import plan_lines, restore_lines
 from vdsm_tool.errors import ToolError
 from vdsm_tool.net import ask
@@ -40,16 +40,16 @@ def test_a_plan_is_one_line_for_each_operation(operations: list[str], expected: 
                 skipped=False,
                 restored=["red", "bond0"],
                 dropped={"old": "no eth9"},
-                reduced={"bond0": ["eth2", "eth3"]},
+                reduced=[ReducedBond("bond0", ["eth2", "eth3"])],
             ),
             ["restored red", "restored bond0 without eth2, eth3", "dropped old: no eth9"],
         ),
         (
-            RestoreReport(skipped=False, restored=[], dropped={}, reduced={}),
+            RestoreReport(skipped=False, restored=[], dropped={}, reduced=[]),
             ["there is nothing to restore"],
         ),
         (
-            RestoreReport(skipped=True, restored=[], dropped={}, reduced={}),
+            RestoreReport(skipped=True, restored=[], dropped={}, reduced=[]),
             ["this boot has restored its networks already; --force does it again"],
         ),
     ],
