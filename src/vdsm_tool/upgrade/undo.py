@@ -75,7 +75,7 @@ def _undo(pending: Pending, host: Host, tell: Tell, *, boot: bool) -> Entry:
         return _close(pending, Outcome.ROLLED_BACK, host, tell)
     problems = _serve(pending, host, tell)
     if problems:
-        reason = f"{pending.reason}; and the old pair does not serve: {'; '.join(problems)}"
+        reason = f"{pending.reason}; and the old pair is not well: {'; '.join(problems)}"
         pending = journal.update(host.root, pending, reason=reason)
         return _close(pending, Outcome.BROKEN, host, tell)
     return _close(pending, Outcome.ROLLED_BACK, host, tell)

@@ -207,7 +207,7 @@ def test_an_old_pair_that_does_not_serve_any_more_is_said(fake: FakeHost) -> Non
     assert entry is not None
     assert entry.outcome is Outcome.BROKEN
     assert "it is bad" in entry.reason
-    assert "the old pair does not serve: this one, too" in entry.reason
+    assert "the old pair is not well: this one, too" in entry.reason
     assert fake.whole() == OLD
     assert_tidy(fake)
 
