@@ -31,6 +31,24 @@ def interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def held_back() -> Iterator[None]:
+    """Let an interruption wait for the end of the block, in which a process is started."""
+    caught: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
+
+    before = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise Interrupted(caught[0])
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """Let the undoing finish: a second Ctrl-C only gets an answer."""
 
