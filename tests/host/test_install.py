@@ -190,6 +190,7 @@ def test_uninstalled_the_networks_and_mounts_go_on(host: Machine) -> None:
     host.wait("ip -4 -o address show dev blue | grep -q 198.51.100")
     host.sh("mkdir /rhev/data-center/mnt/kept && mount -t tmpfs kept /rhev/data-center/mnt/kept")
     look = "ip -o address | sed 's/ *valid_lft.*//; s/dynamic //'; ip route; ip rule; bridge link"
+    host.wait('[ -z "$(ip -6 address show tentative)" ] && ! bridge link | grep -q "state l"')
     before = host.sh(look)
 
     said = uninstalled(host)
