@@ -21,7 +21,7 @@ from host.releases import (
 )
 from host.upgrades import ONE, TWO, Upgrading
 
-ARCHIVES = "/var/tmp/archives"
+ARCHIVES = "/srv/archives"
 GOOD = f"{ARCHIVES}/two.tar"
 KEY, PUBLIC = f"{ARCHIVES}/key", f"{ARCHIVES}/key.pub"
 MINISIGN = (
@@ -171,6 +171,20 @@ def test_a_signature_that_is_wanted_must_be_there_and_right(
     checked = at_one.tool("upgrade", archive, "--dry-run", "--json")
     assert checked.returncode == 0, checked.stderr
     assert "the signature is right" in checked.stderr
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_load(at_one: Upgrading, archive: str) -> None:
+    host = at_one.machine
+    forget_two(at_one)
+    try:
+        # podman unpacks there: bytes enough, but no room for more files.
+        host.sh("mount -t tmpfs -o size=2g,nr_inodes=4 tmpfs /var/tmp")
+        refused(at_one, archive, why="no space left on device")
+    finally:
+        host.sh("umount /var/tmp")
+    assert at_one.tool("archive", "load", archive).returncode == 0
+    for image, reference in zip(at_one.ids["two"], TWO.references, strict=True):
+        host.run("podman", "tag", image, reference)
 
 
 def test_a_good_archive_brings_its_images(at_one: Upgrading, archive: str) -> None:
