@@ -208,6 +208,40 @@ def test_the_target_stops_and_starts_everything(host: Machine) -> None:
     assert host.sh(f"systemctl is-active {' '.join(units)}").split() == ["active"] * len(units)
 
 
+# Stands in for vdsm.target, without what takes seconds: the containers. In which order systemd
+# works on units that have none differs from one daemon-reload to the next.
+RESTARTS = """
+    cd /run/systemd/system
+    printf '[Unit]\\nWants=vdsm.socket supervdsm.socket\\nStartLimitIntervalSec=0\\n' >again.target
+    for one in vdsm supervdsm; do
+        mkdir -p $one.socket.d
+        printf '[Unit]\\nPartOf=again.target\\n' >$one.socket.d/target.conf
+    done
+    for round in $(seq 60); do
+        if [ $((round % 4)) = 1 ]; then systemctl daemon-reload; fi
+        systemctl restart again.target
+        systemctl is-active --quiet vdsm.socket supervdsm.socket || echo "round $round: not active"
+        [ "$(ss -Hltn sport = :54321)" ] || echo "round $round: no port"
+        [ "$(ss -Hlx src /run/vdsm/svdsm.sock)" ] || echo "round $round: no svdsm.sock"
+    done
+"""
+NO_RESTARTS = """
+    cd /run/systemd/system
+    rm -rf again.target vdsm.socket.d/target.conf supervdsm.socket.d/target.conf
+    systemctl daemon-reload
+    systemctl start vdsm.target
+"""
+
+
+def test_both_sockets_are_back_after_each_restart_of_their_target(host: Machine) -> None:
+    host.sh("systemctl stop vdsm.target vdsm.service supervdsm.service")
+    try:
+        assert host.sh(RESTARTS) == ""
+    finally:
+        host.sh(NO_RESTARTS)
+    assert host.client("Host", "echo", "message=back") == "back"
+
+
 def test_the_target_is_started_at_boot(host: Machine) -> None:
     assert host.sh("systemctl is-enabled vdsm.target").strip() == "enabled"
 

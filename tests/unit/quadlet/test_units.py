@@ -81,6 +81,16 @@ def test_no_crash_stops_a_socket(name: str) -> None:
     assert socket.value("Socket", "Accept") == "no"
 
 
+@pytest.mark.parametrize("name", SOCKETS)
+def test_no_number_of_restarts_stops_a_socket(name: str) -> None:
+    assert read_unit(name).value("Unit", "StartLimitIntervalSec") == "0"
+
+
+def test_nothing_holds_the_port_open_while_a_restart_of_both_sockets_binds_it_again() -> None:
+    assert "supervdsm.socket" in read_unit("vdsm.socket").words("Unit", "After")
+    assert read_unit("supervdsm.socket").words("Unit", "After") == []
+
+
 def test_neither_service_depends_on_the_other(container: UnitFile) -> None:
     for key in ("Requires", "Wants", "BindsTo", "PartOf", "After", "Before", "Upholds"):
         assert not {"vdsm.service", "supervdsm.service"} & set(container.words("Unit", key))
