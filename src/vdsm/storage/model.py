@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from typing import Final
+from enum import Enum, IntEnum, StrEnum
+from typing import Final, TypeVar
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors
@@ -48,6 +48,22 @@ def is_uuid(name: str) -> bool:
     return _UUID.fullmatch(name) is not None
 
 
+_Word = TypeVar("_Word", bound=Enum)
+
+
+def _word(value: JSON, numbers: Mapping[int, _Word], name: str) -> _Word:
+    """Reads a member by its name, in any case, or by oVirt's number, also in a string."""
+    if isinstance(value, str):
+        for member in numbers.values():
+            if member.name == value.upper():
+                return member
+        value = int(value) if re.fullmatch("[0-9]", value, re.ASCII) else None
+    if isinstance(value, int) and not isinstance(value, bool) and value in numbers:
+        return numbers[value]
+    known = ", ".join(f"{member.name} ({number})" for number, member in numbers.items())
+    raise errors.InvalidParameter(name, f"expected one of: {known}")
+
+
 class DomainClass(IntEnum):
     """What a domain is for. The file holds the name (`Data`), the API takes the number."""
 
@@ -60,6 +76,11 @@ class DomainClass(IntEnum):
     def label(self) -> str:
         """The name in metadata and in answers: `Data`, `Iso`, `Backup`."""
         return self.name.capitalize()
+
+    @classmethod
+    def parse(cls, value: JSON, name: str) -> DomainClass:
+        """Reads what the API was given, a name or a number. Raises errors.InvalidParameter."""
+        return _word(value, {int(one): one for one in cls}, name)
 
 
 class Role(StrEnum):
@@ -92,12 +113,22 @@ class Format(StrEnum):
     RAW = "RAW"
     COW = "COW"
 
+    @classmethod
+    def parse(cls, value: JSON, name: str) -> Format:
+        """Reads what the API was given, a name or a number. Raises errors.InvalidParameter."""
+        return _word(value, {4: cls.COW, 5: cls.RAW}, name)
+
 
 class Allocation(StrEnum):
     """TYPE of a volume. The API also takes 1 (PREALLOCATED) and 2 (SPARSE)."""
 
     PREALLOCATED = "PREALLOCATED"
     SPARSE = "SPARSE"
+
+    @classmethod
+    def parse(cls, value: JSON, name: str) -> Allocation:
+        """Reads what the API was given, a name or a number. Raises errors.InvalidParameter."""
+        return _word(value, {1: cls.PREALLOCATED, 2: cls.SPARSE}, name)
 
 
 class VolumeType(StrEnum):
@@ -107,6 +138,11 @@ class VolumeType(StrEnum):
     LEAF = "LEAF"
     INTERNAL = "INTERNAL"
     SHARED = "SHARED"
+
+    @classmethod
+    def parse(cls, value: JSON, name: str) -> VolumeType:
+        """Reads what the API was given, a name or a number. Raises errors.InvalidParameter."""
+        return _word(value, {6: cls.SHARED, 7: cls.INTERNAL, 8: cls.LEAF}, name)
 
 
 class Legality(StrEnum):
