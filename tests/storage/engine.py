@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from machines import Machine, MachineError
 
 BLANK = "00000000-0000-0000-0000-000000000000"
@@ -63,12 +65,9 @@ def new_id() -> str:
 @contextmanager
 def refused(code: int) -> Iterator[None]:
     """Within the block a call is refused with oVirt's `code`."""
-    try:
+    with pytest.raises(Refused) as caught:
         yield
-    except Refused as error:
-        assert error.code == code, error
-    else:
-        raise AssertionError(f"nothing was refused with {code}")
+    assert caught.value.code == code, caught.value
 
 
 @dataclass
