@@ -164,3 +164,8 @@ class VolumeNotSparse(StorageError):
 class CannotSparsifyVolume(StorageError):
     number = 234
     about = "Volume cannot be sparsified"
+
+
+class InvalidVolumeUpdate(StorageError):
+    number = 235
+    about = "Attributes of the volume cannot be changed like this"
