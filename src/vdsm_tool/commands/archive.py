@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from vdsm_tool import output
+from vdsm_tool.commands import add_action
 from vdsm_tool.errors import HEALTHY, ToolError
 from vdsm_tool.host import Host, this_host
 from vdsm_tool.upgrade import archive, fetch, hostfile, images, pins, signature
@@ -81,15 +82,8 @@ def register(subparsers: "Subparsers") -> None:
 
 
 def _action(actions: "Subparsers", name: str, description: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(
-        name,
-        help=description,
-        description=f"{description[0].upper()}{description[1:]}.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_action(actions, name, description, _EXAMPLES)
     parser.add_argument("file", metavar="FILE", help="the archive, a file of the host")
-    output.add_arguments(parser)
     return parser
 
 

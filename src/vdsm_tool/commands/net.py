@@ -16,6 +16,7 @@ from msgspec import Struct
 from vdsm_contract.paths import STATE_DIR, SUPERVDSM_SOCKET
 from vdsm_contract.types import NetworkPlan, RestoreReport
 from vdsm_tool import output
+from vdsm_tool.commands import add_action
 from vdsm_tool.errors import FAILED, HEALTHY
 from vdsm_tool.host import this_host
 from vdsm_tool.net import ask, request, stored, text, tree
@@ -80,20 +81,13 @@ def register(subparsers: "Subparsers") -> None:
 
 
 def _action(actions: "Subparsers", name: str, description: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(
-        name,
-        help=description,
-        description=f"{description[0].upper()}{description[1:]}.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_action(actions, name, description, _EXAMPLES)
     parser.add_argument(
         "--svdsm-socket",
         type=Path,
         default=SUPERVDSM_SOCKET,
         help="supervdsm's socket (default: %(default)s)",
     )
-    output.add_arguments(parser)
     return parser
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 
 from vdsm_contract.paths import PKI_DIR
 from vdsm_tool import output
+from vdsm_tool.commands import add_action
 from vdsm_tool.errors import HEALTHY, ToolError
 from vdsm_tool.pki.authority import Identity, make_authority, make_host
 from vdsm_tool.pki.files import OLD_SUFFIX, PkiFiles
@@ -50,13 +51,7 @@ def register(subparsers: "Subparsers") -> None:
 
 
 def _action(actions: "Subparsers", name: str, description: str) -> argparse.ArgumentParser:
-    parser = actions.add_parser(
-        name,
-        help=description,
-        description=f"{description[0].upper()}{description[1:]}.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_action(actions, name, description, _EXAMPLES)
     parser.add_argument(
         "--dir",
         type=Path,
@@ -72,7 +67,6 @@ def _action(actions: "Subparsers", name: str, description: str) -> argparse.Argu
         help="a further name or address of this host; the first is the certificate's common name "
         "(this host's own names and addresses are always in it)",
     )
-    output.add_arguments(parser)
     return parser
 
 

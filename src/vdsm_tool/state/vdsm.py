@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -79,7 +79,7 @@ def ask(
 
 def call(
     method: str,
-    params: dict[str, str],
+    params: Mapping[str, object],
     *,
     files: PkiFiles,
     tls: bool,
@@ -147,7 +147,9 @@ def _context(files: PkiFiles) -> ssl.SSLContext:
     return context
 
 
-def _call(stream: socket.socket, method: str, params: dict[str, str], deadline: float) -> object:
+def _call(
+    stream: socket.socket, method: str, params: Mapping[str, object], deadline: float
+) -> object:
     """Make the call; raises OSError or ValueError when there is no result by `deadline`."""
     body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params, "id": "1"})
     frames = (
