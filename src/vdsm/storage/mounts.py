@@ -8,12 +8,34 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from vdsm.host.tree import HostTree
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _MOUNT_POINT = 4  # fields before it: id, parent, device, root
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """What is mounted on `target`."""
+
+    target: Path
+    fs_type: str
+
+
+def below(tree: HostTree, directory: Path) -> list[Mounted]:
+    """What is mounted below `directory`, by its path; of several on one target the one that is
+    seen. Raises OSError."""
+    found: dict[Path, Mounted] = {}
+    for line in tree.path("/proc/self/mountinfo").read_bytes().splitlines():
+        # Optional fields come before the dash: their number differs.
+        before, _, after = line.partition(b" - ")
+        target = Path(os.fsdecode(_unescape(before.split(b" ")[_MOUNT_POINT])))
+        if directory in target.parents:
+            found[target] = Mounted(target, os.fsdecode(after.split(b" ")[0]))
+    return [found[target] for target in sorted(found)]
 
 
 def is_mounted(tree: HostTree, target: Path) -> bool:
