@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import Final, TypeVar
 
 from vdsm.storage import errors
@@ -33,11 +32,10 @@ MAX_GENERATION: Final = 999
 """After it comes 0."""
 
 _CAP_VERSION = 5
-_EOF = "EOF"
+_END = "EOF"
 _CLEARED = "NONE"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 
-Name = TypeVar("Name", bound=StrEnum)
 Value = TypeVar("Value")
 
 
@@ -89,9 +87,9 @@ def encode(metadata: VolumeMetadata, version: int) -> bytes:
         fields |= {"CAP": metadata.capacity, "SEQ": metadata.sequence}
     else:
         fields |= {"MTIME": 0, "SIZE": metadata.capacity // BLOCK_SIZE}
-    text = "".join(f"{key}={_value(key, fields[key])}\n" for key in sorted(fields)) + f"{_EOF}\n"
+    lines = [f"{key}={_value(key, fields[key])}\n" for key in sorted(fields)]
     try:
-        data = text.encode()
+        data = "".join([*lines, f"{_END}\n"]).encode()
     except UnicodeEncodeError:
         raise errors.MetadataValidationError("a value is not a text that UTF-8 can hold") from None
     if len(data) > MAX_SIZE:
@@ -110,13 +108,13 @@ def _fields(data: bytes, path: str) -> dict[str, str]:
             line = raw.decode()
         except UnicodeDecodeError:
             raise errors.VolumeMetadataReadError(f"{path} has a line that is not UTF-8") from None
-        if line.startswith(_EOF):
+        if line.startswith(_END):
             break
         key, equals, value = line.partition("=")
         if equals:
             fields[key.strip()] = value.strip()
     else:
-        raise errors.VolumeMetadataReadError(f"{path} is torn: it has no {_EOF}")
+        raise errors.VolumeMetadataReadError(f"{path} is torn: it has no {_END}")
     if _CLEARED in fields:
         # Old releases wrote this over the metadata of a volume before they removed it.
         raise errors.VolumeMetadataReadError(f"{path} was cleared: the volume is partly deleted")
