@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from machines import Machine
-from storage.engine import BLANK, COW, LOCALFS, PREALLOCATED, Engine, new_id, refused, through
+from storage.client import refused, through
+from storage.engine import BLANK, COW, LOCALFS, PREALLOCATED, Engine, new_id
 
 MIB = 1 << 20
 DIRECTORY = "/srv/walk"

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an engine does with the storage of a host, call by call.
 
-`Engine` knows no transport: it is given a function that makes a call, such as `through(machine)`
-for `vdsm-client` in a test machine.
+`Engine` knows no transport and no test: it is given a function that makes a call, such as
+`storage.client.through(machine)` for `vdsm-client` in a test machine.
 """
 
-import json
-import re
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-
-import pytest
-
-from machines import Machine, MachineError
 
 BLANK = "00000000-0000-0000-0000-000000000000"
 RAW, COW = 5, 4
@@ -41,33 +35,8 @@ class Refused(Exception):
         self.verb, self.code, self.message = verb, code, message
 
 
-def through(machine: Machine, *options: str) -> Call:
-    """Calls by `vdsm-client`, that is STOMP and TLS, inside the machine."""
-    said = re.compile(r"\(code=(-?\d+), message=(.*)\)", re.DOTALL)
-
-    def call(verb: str, params: dict[str, Any]) -> Any:
-        words = ("vdsm-client", *options, "-f", "-", *verb.split("."))
-        done = machine.run(*words, stdin=json.dumps(params).encode(), check=False)
-        if done.returncode == 0:
-            return json.loads(done.stdout)
-        refused = said.search(done.stderr)
-        if refused is None:
-            raise MachineError(f"{verb}: {done.returncode}: {done.stderr}")
-        raise Refused(verb, int(refused[1]), refused[2])
-
-    return call
-
-
 def new_id() -> str:
     return str(uuid.uuid4())
-
-
-@contextmanager
-def refused(code: int) -> Iterator[None]:
-    """Within the block a call is refused with oVirt's `code`."""
-    with pytest.raises(Refused) as caught:
-        yield
-    assert caught.value.code == code, caught.value
 
 
 @dataclass
@@ -81,6 +50,7 @@ class Engine:
     pool: str = field(default_factory=new_id)
     domain: str = field(default_factory=new_id)
     patience_s: float = 120.0
+    poll_s: float = 0.2
 
     # --- from nothing to an SPM -------------------------------------------------------------------
 
@@ -219,7 +189,7 @@ class Engine:
             if status["taskState"] == "finished":
                 break
             assert time.monotonic() < deadline, f"task {task} does not end: {status}"
-            time.sleep(0.2)
+            time.sleep(self.poll_s)
         self.call("Task.clear", {"taskID": task})
         if status["taskResult"] != "success" or int(status["code"]):
             raise Refused(f"task {task}", int(status["code"]), status["message"])
