@@ -6,6 +6,11 @@ from __future__ import annotations
 from vdsm.storage.errors.base import StorageError
 
 
+class StorageDomainBlockSizeMismatch(StorageError):
+    number = 348
+    about = "Block size is not that of the storage"
+
+
 class StorageDomainActionError(StorageError):
     number = 350
     about = "Storage domain action failed"
