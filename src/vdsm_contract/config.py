@@ -69,6 +69,15 @@ def _number(low: int, high: int, unit: str = "") -> Callable[[str], int]:
     return parse
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected {', '.join(words[:-1])} or {words[-1]}")
+        return text
+
+    return parse
+
+
 def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -136,6 +145,15 @@ class Config:
     )
     nfs_mount_options: tuple[str, ...] = _setting(
         "irs", "soft,nosharecache", _options, "of each NFS mount, before the engine's own"
+    )
+    io_timeout: int = _setting(
+        "sanlock", "10", _number(1, 60, "seconds"), "of I/O on leases; the same on all hosts"
+    )
+    watchdog: str = _setting(
+        "sanlock",
+        "auto",
+        _one_of("auto", "yes", "no"),
+        "whether a watchdog resets a host that lost its leases; auto: if it has /dev/watchdog",
     )
 
 

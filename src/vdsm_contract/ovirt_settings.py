@@ -10,7 +10,7 @@ from typing import Final
 
 _SECTIONS: Final = """
     devel gluster guest_agent jobs lvm mailbox managedvolume metrics mom multipath performance
-    sampling sanlock thinp v2v
+    sampling thinp v2v
 """
 
 _KEYS: Final = {
@@ -36,6 +36,7 @@ _KEYS: Final = {
     """,
     "addresses": "broker_address broker_port event_queue request_queues",
     "rpc": "worker_timeout",
+    "sanlock": "",
     "irs": """
         enable_block_threshold_event free_lock_cmd gc_blocker_force_collect_interval hsm_tasks
         images irs_enable irsd iscsi_default_ifaces lock_cmd lock_util_path lvm_dev_whitelist

@@ -5,6 +5,7 @@ A restart is asked for and then watched, because `systemctl` without --no-block 
 as a service that hangs. The listening sockets are units of their own and are never touched.
 """
 
+import contextlib
 import re
 import time
 from typing import Final
@@ -20,6 +21,15 @@ from vdsm_tool.upgrade.model import Pair, Tell
 UPGRADE: Final = "vdsm-upgrade.service"
 _BESIDE: Final = ("vdsm-lldpd.service", "vdsm-dhcp@*.service")
 """They run supervdsm's image: what is running of them is restarted with it."""
+
+_ASKED: Final = (
+    # Ends only when the host has no lease, and systemd starts it anew.
+    ("podman", "exec", "vdsm-sanlock", "sanlock", "client", "shutdown", "-w", "1"),
+    # Goes on while sanlock needs it.
+    ("podman", "kill", "--signal=TERM", "vdsm-wdmd"),
+)
+"""How what holds the host's leases is asked to change to a new image. It may refuse: then it goes
+on with the old one, until the host is in maintenance or reboots."""
 
 _ORDER: Final = "/run/systemd/system/vdsm.service.d/50-upgrade.conf"
 _ORDER_TEXT: Final = """\
@@ -150,6 +160,9 @@ def restart(host: Host) -> None:
 def restart_beside(host: Host) -> None:
     """Tell systemd to restart what runs beside the pair. Does not wait; addresses stay."""
     host.run(["systemctl", "try-restart", "--no-block", *_BESIDE])
+    for words in _ASKED:
+        with contextlib.suppress(ToolError):  # it refuses, or does not run
+            host.run(list(words))
 
 
 def await_start(

@@ -11,16 +11,19 @@ CONTAINERS = ("vdsm.container", "supervdsm.container")
 SOCKETS = ("vdsm.socket", "supervdsm.socket")
 DAEMONS = ("vdsm-dhcp@.container", "vdsm-lldpd.container")
 """Beside supervdsm, out of its image: test_daemons.py."""
+LEASES = ("vdsm-sanlock.container", "vdsm-wdmd.container")
+"""They hold the host's leases: test_lease_units.py."""
 UPGRADE = ("vdsm-upgrade.service", "vdsm-upgrade-resume.service")
 """They swap images: test_upgrade_units.py."""
-UNITS = (*CONTAINERS, *SOCKETS, *DAEMONS, *UPGRADE, "vdsm-run.volume", "vdsm.target")
+UNITS = (*CONTAINERS, *SOCKETS, *DAEMONS, *LEASES, *UPGRADE, "vdsm-run.volume", "vdsm.target")
 
 # Of podman-systemd.unit(5) 5.4, the oldest podman that we support: those that we use.
 KEYS = {
     "Container": {
-        "AddCapability", "ContainerName", "DropCapability", "Entrypoint", "Exec", "Group",
-        "HostName", "Image", "LogDriver", "Network", "NoNewPrivileges", "Notify", "PodmanArgs",
-        "Pull", "ReadOnly", "SeccompProfile", "StopTimeout", "User", "Volume",
+        "AddCapability", "AddDevice", "ContainerName", "DropCapability", "Entrypoint", "Exec",
+        "Group", "GroupAdd", "HostName", "Image", "LogDriver", "Network", "NoNewPrivileges",
+        "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile", "StopTimeout", "Ulimit",
+        "User", "Volume",
     },
     "Volume": {"Device", "Options", "Type", "VolumeName"},
     "Quadlet": {"DefaultDependencies"},
@@ -52,7 +55,7 @@ def test_podman_5_4_knows_every_key(unit: UnitFile) -> None:
 
 
 def test_nothing_waits_for_the_network() -> None:
-    for name in (*CONTAINERS, *DAEMONS, "vdsm-run.volume"):
+    for name in (*CONTAINERS, *DAEMONS, *LEASES, "vdsm-run.volume"):
         assert read_unit(name).value("Quadlet", "DefaultDependencies") == "false"
 
 
