@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
             services = Services(config, supervdsm, events, sampler=sampler)
             network = supervdsm.network
             with (
+                closing(services),
                 services.sampler,
                 Confirmations(services.clients, network),
                 LinkEvents(network, events),

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts of storage, made once and given to each other.
+
+Making them touches no storage, starts no thread and no process; each part does so when it is first
+used. `close` ends what they started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vdsm.host.tree import HostTree
+from vdsm.jobs import Jobs
+from vdsm.jsonrpc.events import Events
+from vdsm.storage.tasks.resources import ResourceLocks
+from vdsm_contract.config import Config
+from vdsm_contract.proxy import Supervdsm
+
+
+@dataclass(frozen=True, slots=True)
+class StorageServices:
+    """What the verbs of storage are given to work with."""
+
+    resources: ResourceLocks
+
+    def close(self) -> None:
+        """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
+
+
+def make(
+    config: Config, supervdsm: Supervdsm, *, tree: HostTree, events: Events, jobs: Jobs
+) -> StorageServices:
+    """The parts, connected."""
+    del config, supervdsm, tree, events, jobs  # of parts to come
+    resources = ResourceLocks()
+    return StorageServices(resources=resources)
