@@ -10,6 +10,10 @@ RUN_DIR: Final = Path("/run/vdsm")
 SUPERVDSM_SOCKET: Final = RUN_DIR / "svdsm.sock"
 """supervdsm's varlink socket; systemd's `supervdsm.socket` listens on it."""
 
+PREPARED_DIR: Final = RUN_DIR / "storage"
+"""Links of prepared images: /run/vdsm/storage/<domain>/<image> -> the image's directory. vdsm's, in
+a directory that is not."""
+
 DATA_CENTER: Final = Path("/rhev/data-center")
 """The only tree that storage may be mounted below."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from vdsm_contract.paths import DATA_CENTER, RUN_DIR
+from vdsm_contract.paths import DATA_CENTER, PREPARED_DIR
 
 # --- in a domain ----------------------------------------------------------------------------------
 
@@ -58,9 +58,6 @@ def task(task_uuid: str) -> str:
 
 
 # --- on the host ----------------------------------------------------------------------------------
-
-PREPARED_DIR: Final = RUN_DIR / "storage"
-"""Links of prepared images: /run/vdsm/storage/<domain>/<image> -> the image's directory."""
 
 MASTER_LINK: Final = "mastersd"
 

@@ -171,7 +171,8 @@ def test_vdsm_has_no_privilege() -> None:
 def test_vdsm_can_write_only_to_storage_and_state() -> None:
     mounts = read_unit("vdsm.container").values("Container", "Volume")
     writable = {mount.split(":")[1] for mount in mounts if "ro" not in mount.split(":")[2:]}
-    assert writable == {str(paths.DATA_CENTER.parent), str(paths.STATE_DIR)}
+    links = str(paths.PREPARED_DIR)
+    assert writable == {str(paths.DATA_CENTER.parent), str(paths.STATE_DIR), links}
 
 
 def test_mounts_reach_the_host_and_vdsm() -> None:
