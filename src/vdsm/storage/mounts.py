@@ -19,10 +19,11 @@ _MOUNT_POINT = 4  # fields before it: id, parent, device, root
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """What is mounted on `target`."""
+    """What is mounted on `target`; after an umount and a mount `id` is another one."""
 
     target: Path
     fs_type: str
+    id: int
 
 
 def below(tree: HostTree, directory: Path) -> list[Mounted]:
@@ -32,9 +33,10 @@ def below(tree: HostTree, directory: Path) -> list[Mounted]:
     for line in tree.path("/proc/self/mountinfo").read_bytes().splitlines():
         # Optional fields come before the dash: their number differs.
         before, _, after = line.partition(b" - ")
-        target = Path(os.fsdecode(_unescape(before.split(b" ")[_MOUNT_POINT])))
+        fields = before.split(b" ")
+        target = Path(os.fsdecode(_unescape(fields[_MOUNT_POINT])))
         if directory in target.parents:
-            found[target] = Mounted(target, os.fsdecode(after.split(b" ")[0]))
+            found[target] = Mounted(target, os.fsdecode(after.split(b" ")[0]), int(fields[0]))
     return [found[target] for target in sorted(found)]
 
 

@@ -25,6 +25,6 @@ def test_mounts_below_a_directory_are_found_with_their_file_systems(tmp_path: Pa
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mountinfo").write_text(MOUNTINFO)
     assert mounts.below(HostTree(tmp_path), DIRECTORY) == [
-        Mounted(DIRECTORY / "_data", "tmpfs"),
-        Mounted(DIRECTORY / "server:_a b", "nfs4"),
+        Mounted(DIRECTORY / "_data", "tmpfs", 62),
+        Mounted(DIRECTORY / "server:_a b", "nfs4", 60),
     ]
