@@ -52,10 +52,10 @@ def has_external_leases(version: int, kind: DomainType) -> bool:
 def refuse_unless_empty(mount: Files) -> None:
     """Raises StorageDomainNotEmpty when any directory of the mount is or was a domain."""
     with reading(str(mount.root)):
-        for path, stat in mount.scan().items():
-            if stat.kind == "directory" and not path.startswith("."):
-                if _exists(mount, f"{path}/{layout.DOM_MD}"):
-                    raise errors.StorageDomainNotEmpty(f"{mount.root} has {path}/{layout.DOM_MD}")
+        for name, stat in mount.scan().items():
+            below = stat.kind == "directory" and not name.startswith(".")
+            if below and _exists(mount, f"{name}/{layout.DOM_MD}"):
+                raise errors.StorageDomainNotEmpty(f"{mount.root} has {name}/{layout.DOM_MD}")
 
 
 def build(mount: Files, new: NewDomain, locks: Locks, format_leases: FormatLeases) -> None:
@@ -168,11 +168,11 @@ def _finish(mount: Files, staging: str, uuid: str) -> None:
 
 
 def _exists(files: Files, path: str) -> bool:
-    """Whether there is anything of this name, or something that hides it."""
+    """Whether there is anything of this name. What others keep from us is no domain of ours."""
     try:
         return files.exists(path)
-    except errors.InvalidParameter:
-        return True
+    except PermissionError:
+        return False
 
 
 def _remove(mount: Files, name: str) -> None:

@@ -116,10 +116,10 @@ def _remote_path(value: JSON, kind: DomainType) -> str:
 
 def _domain_class(value: JSON) -> DomainClass:
     """A name or a number, which may be a string."""
+    word = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     for domain_class in (DomainClass.DATA, DomainClass.ISO, DomainClass.BACKUP):
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
-            if str(value) in (domain_class.label, str(domain_class.value)):
-                return domain_class
+        if word in (domain_class.label, str(domain_class.value)):
+            return domain_class
     raise errors.StorageDomainClassError(f"{value!r:.40}")
 
 
