@@ -6,7 +6,6 @@ It lives as long as vdsm: the kernel kills a worker when the thread that started
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import threading
@@ -15,10 +14,6 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from vdsm.storage.outofprocess.process import WorkerProcess
-
-log = logging.getLogger(__name__)
-
-_LOOK_S = 5.0  # between looks at idle and abandoned workers
 
 
 class Kept(Protocol):
@@ -29,10 +24,12 @@ class Kept(Protocol):
 
 
 class Keeper:
-    """For any thread. Its own begins with the first worker."""
+    """For any thread. Its own begins with the first worker, and looks at what is kept every
+    `look_s` seconds."""
 
-    def __init__(self, kept: Callable[[], Sequence[Kept]]) -> None:
+    def __init__(self, kept: Callable[[], Sequence[Kept]], look_s: float) -> None:
         self._kept = kept
+        self._look_s = look_s
         self._wanted: queue.SimpleQueue[Future[WorkerProcess] | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -67,7 +64,7 @@ class Keeper:
     def _work(self) -> None:
         while True:
             try:
-                future = self._wanted.get(timeout=_LOOK_S)
+                future = self._wanted.get(timeout=self._look_s)
             except queue.Empty:
                 self._look()
                 continue

@@ -140,8 +140,11 @@ def _write_zeros(fd: int, offset: int, size: int) -> None:
     while offset < end:
         step = min(_CHUNK, end - offset)
         there = os.pread(fd, step, offset)
-        if not there.strip(b"\0"):
-            os.pwrite(fd, bytes(step), offset)
+        # Blocks with data are allocated already.
+        unit = _BLOCK_SIZES[-1] if there.strip(b"\0") else step
+        for start in range(0, step, unit):
+            if not there[start : start + unit].strip(b"\0"):
+                os.pwrite(fd, bytes(min(unit, step - start)), offset + start)
         offset += step
 
 

@@ -8,7 +8,6 @@ root is suspect: one call at a time tries it, and the others fail at once, until
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,6 @@ from typing import ParamSpec, Self, TypeVar
 from vdsm.storage.outofprocess.keeper import Keeper
 from vdsm.storage.outofprocess.root import Limits, Root
 from vdsm.storage.outofprocess.rooted import RootedFiles
-
-log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +28,7 @@ class WorkerFileSystems:
         self._limits = limits or Limits(timeout_s=timeout_s)
         self._guard = threading.Lock()
         self._roots: dict[Path, Root] = {}
-        self._keeper = Keeper(self._each_root)
+        self._keeper = Keeper(self._each_root, self._limits.look_s)
 
     def at(self, root: Path) -> WorkerFiles:
         return WorkerFiles(self, root)

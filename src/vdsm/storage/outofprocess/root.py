@@ -37,6 +37,8 @@ class Limits:
     """A worker that nobody uses ends."""
     abandoned: int = 8
     """Workers that the kernel holds; with so many, nothing more is tried."""
+    look_s: float = 5.0
+    """Between looks at idle and abandoned workers."""
 
 
 class _End(Enum):
