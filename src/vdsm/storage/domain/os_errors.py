@@ -15,23 +15,23 @@ _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
-def reading(what: str) -> Iterator[None]:
-    """An OSError becomes an oVirt error that names `what`: FileReadError, StaleNfsHandle,
-    InsufficientPermissions."""
+def reading(what: str, otherwise: type[StorageError] = errors.FileReadError) -> Iterator[None]:
+    """An OSError becomes an oVirt error that names `what`: StaleNfsHandle, InsufficientPermissions,
+    `otherwise`."""
     try:
         yield
     except OSError as error:
-        raise _known(what, error) or errors.FileReadError(_text(what, error)) from error
+        raise _known(what, error) or otherwise(_text(what, error)) from error
 
 
 @contextmanager
-def writing(what: str) -> Iterator[None]:
-    """An OSError becomes an oVirt error that names `what`: FileWriteError, NoSpaceLeft,
-    StaleNfsHandle, InsufficientPermissions (also for a read-only file system)."""
+def writing(what: str, otherwise: type[StorageError] = errors.FileWriteError) -> Iterator[None]:
+    """An OSError becomes an oVirt error that names `what`: NoSpaceLeft, StaleNfsHandle,
+    InsufficientPermissions (also for a read-only file system), `otherwise`."""
     try:
         yield
     except OSError as error:
-        raise _known(what, error) or errors.FileWriteError(_text(what, error)) from error
+        raise _known(what, error) or otherwise(_text(what, error)) from error
 
 
 def _known(what: str, error: OSError) -> StorageError | None:

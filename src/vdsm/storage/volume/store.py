@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The files of volumes: which there are, their metadata, their chains. Keeps the protocol Volumes.
+
+A volume is there when its `.meta` is. An image's directory also has the volume of the template that
+it is based on, as hard links; the metadata in there names the template's image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from vdsm.storage import errors, layout
+from vdsm.storage.domain.os_errors import reading, writing
+from vdsm.storage.formats import volume_metadata
+from vdsm.storage.keyed_lock import KeyedLock
+from vdsm.storage.model import BLANK_UUID, Lease, VolumeId, VolumeMetadata, VolumeType, is_uuid
+from vdsm.storage.protocols import Domain, Domains
+
+META_MODE = 0o644
+"""As oVirt's: everybody of the host may read it."""
+
+
+class VolumeStore:
+    """The volumes of file domains. For any thread."""
+
+    def __init__(self, domains: Domains) -> None:
+        self._domains = domains
+        self._changing = KeyedLock()
+
+    # --- metadata --------------------------------------------------------------------------------
+
+    def metadata(self, volume: VolumeId) -> VolumeMetadata:
+        """Read anew. Raises VolumeDoesNotExist, VolumeMetadataReadError, MetadataKeyNotFound,
+        MetadataKeyError, StorageDomainDoesNotExist."""
+        domain = self._domains.find(volume.domain)
+        path = layout.volume_meta(volume.image, volume.volume)
+        try:
+            with reading(str(volume), errors.VolumeMetadataReadError):
+                data = domain.files.read(path)
+        except errors.VolumeMetadataReadError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise errors.VolumeDoesNotExist(str(volume)) from None
+            raise
+        return volume_metadata.decode(data, str(domain.path / path))
+
+    def change_metadata(
+        self, volume: VolumeId, change: Callable[[VolumeMetadata], VolumeMetadata]
+    ) -> VolumeMetadata:
+        """Reads, changes and writes it as one step of this host; what was written. Raises what
+        `metadata` and `write_metadata` raise, and what `change` does, with nothing changed."""
+        with self._changing.holding(volume):
+            before = self.metadata(volume)
+            after = change(before)
+            if after != before:
+                self.write_metadata(volume, after)
+            return after
+
+    def write_metadata(self, volume: VolumeId, metadata: VolumeMetadata) -> None:
+        """Writes the `.meta`, atomically. Raises VolumeMetadataWriteError, MetadataOverflow,
+        MetadataValidationError, NoSpaceLeft, InsufficientPermissions."""
+        domain = self._domains.find(volume.domain)
+        data = volume_metadata.encode(metadata, domain.version)
+        with writing(str(volume), errors.VolumeMetadataWriteError):
+            path = layout.volume_meta(volume.image, volume.volume)
+            domain.files.write(path, data, META_MODE)
+
+    def image_metadata(self, domain: str, image: str) -> dict[str, VolumeMetadata]:
+        """The metadata of all volumes in an image's directory, by uuid, in two goes; of the
+        template as well. Empty for an image that is not there. Raises as `metadata` does for one
+        that cannot be read."""
+        return {
+            uuid: volume_metadata.decode(data, str(self._domains.find(domain).path / path))
+            for uuid, (path, data) in self.raw_metadata(domain, image).items()
+        }
+
+    def raw_metadata(self, domain: str, image: str) -> dict[str, tuple[str, bytes]]:
+        """The `.meta` files in an image's directory as they are: path and contents, by uuid."""
+        files = self._domains.find(domain).files
+        uuids = self.uuids(domain, image)
+        paths = [layout.volume_meta(image, uuid) for uuid in uuids]
+        with reading(f"image {image} in domain {domain}", errors.VolumeMetadataReadError):
+            contents = files.read_many(paths)
+        return {
+            uuid: (path, data)
+            for uuid, path, data in zip(uuids, paths, contents, strict=True)
+            if data is not None  # removed meanwhile
+        }
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def uuids(self, domain: str, image: str | None = None) -> list[str]:
+        """The volumes in an image's directory, the template's included, or those of a domain.
+        Empty for an image that is not there."""
+        files = self._domains.find(domain).files
+        where = layout.IMAGES if image is None else layout.image(image)
+        with reading(f"volumes in {where} of domain {domain}"):
+            try:
+                names = files.list(where) if image else files.scan(where, depth=2)
+            except FileNotFoundError:
+                return []
+        return sorted({uuid for name in names if (uuid := _volume_of(name))})
+
+    def images(self, domain: str) -> list[str]:
+        """The images of a domain, without those that are being removed."""
+        files = self._domains.find(domain).files
+        with reading(f"images of domain {domain}"):
+            return [name for name in files.list(layout.IMAGES) if is_uuid(name)]
+
+    def chain(self, leaf: VolumeId) -> list[VolumeId]:
+        """From the base to `leaf`; a template's volume at its begin has the template's image.
+        Raises VolumeDoesNotExist, ImageIsNotLegalChain, and as `metadata` for a volume of the
+        chain that cannot be read."""
+        return [volume for volume, _ in self.described_chain(leaf)]
+
+    def described_chain(self, leaf: VolumeId) -> list[tuple[VolumeId, VolumeMetadata]]:
+        """`chain`, with the metadata of each."""
+        domain = self._domains.find(leaf.domain)
+        raw = self.raw_metadata(leaf.domain, leaf.image)
+        if leaf.volume not in raw:
+            raise errors.VolumeDoesNotExist(str(leaf))
+        chain: list[tuple[VolumeId, VolumeMetadata]] = []
+        seen: set[str] = set()
+        uuid = leaf.volume
+        while uuid != BLANK_UUID:
+            if uuid in seen:
+                raise errors.ImageIsNotLegalChain(f"{leaf} has a loop at volume {uuid}")
+            if uuid not in raw:
+                raise errors.ImageIsNotLegalChain(f"{leaf} is based on {uuid}, which is not there")
+            seen.add(uuid)
+            path, data = raw[uuid]
+            metadata = volume_metadata.decode(data, str(domain.path / path))
+            chain.append((VolumeId(leaf.domain, metadata.image, uuid), metadata))
+            uuid = metadata.parent
+        for volume, metadata in chain:
+            refuse_foreign(leaf, volume, metadata)
+        return chain[::-1]
+
+    def children(self, volume: VolumeId) -> list[str]:
+        """The volumes of the image that are based on `volume`. One whose metadata cannot be read
+        might be: that raises as `metadata` does."""
+        described = self.image_metadata(volume.domain, volume.image)
+        return [uuid for uuid, metadata in described.items() if metadata.parent == volume.volume]
+
+    # --- where it is -----------------------------------------------------------------------------
+
+    def path(self, volume: VolumeId) -> Path:
+        """The absolute path of its data."""
+        return self._domains.find(volume.domain).path / layout.volume(volume.image, volume.volume)
+
+    def lease(self, volume: VolumeId) -> Lease:
+        path = self._domains.find(volume.domain).path
+        file = path / layout.volume_lease(volume.image, volume.volume)
+        return Lease(volume.domain, volume.volume, str(file), 0)
+
+    def domain(self, volume: VolumeId) -> Domain:
+        """Its domain. Raises StorageDomainDoesNotExist, ImagesNotSupported."""
+        domain = self._domains.find(volume.domain)
+        domain.refuse_unless_data()
+        return domain
+
+
+def refuse_foreign(leaf: VolumeId, volume: VolumeId, metadata: VolumeMetadata) -> None:
+    """Raises ImageIsNotLegalChain for a volume of another image that is no template."""
+    if metadata.image != leaf.image and metadata.volume_type is not VolumeType.SHARED:
+        raise errors.ImageIsNotLegalChain(
+            f"{leaf} is based on volume {volume.volume}, which belongs to image {metadata.image} "
+            "and is no template"
+        )
+
+
+def own(described: Mapping[str, VolumeMetadata], image: str) -> list[str]:
+    """Of the volumes in an image's directory, those that are not a template's."""
+    return [uuid for uuid, metadata in described.items() if metadata.image == image]
+
+
+def _volume_of(name: str) -> str | None:
+    """The volume whose `.meta` a path is; None for another file."""
+    stem = name.rpartition("/")[2].removesuffix(layout.META_SUFFIX)
+    image = name.rpartition("/")[0]
+    there = name.endswith(layout.META_SUFFIX) and is_uuid(stem) and (not image or is_uuid(image))
+    return stem if there else None
