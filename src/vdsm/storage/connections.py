@@ -4,6 +4,10 @@
 vdsm makes the directory, supervdsm mounts on it and checks who may use what is there. A connection
 that fails leaves nothing behind and does not disturb the others of the same call. Connecting what
 is connected and disconnecting what is not are no errors: an engine does both to be sure.
+
+Several connections may be of one mount, told apart by their ids: it goes with the last of them.
+Whose they are is forgotten when vdsm ends; what was mounted before has no connection but those that
+an engine makes anew, and goes with any.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from vdsm.storage import connection_params, side_by_side
 from vdsm.storage.connection_params import NFS_OPTIONS, Mount, Reference
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.keyed_lock import KeyedLock
+from vdsm.storage.model import BLANK_UUID
 from vdsm.storage.mounts import is_mounted
 from vdsm.storage.specs import BadConnection
 from vdsm_contract.errors import (
@@ -45,6 +50,9 @@ _READ, _WRITE, _SEARCH = 4, 2, 1
 
 # After these nothing is mounted for sure, and there is nothing to take back.
 _NOT_MOUNTED = (MountFailed, InvalidArgument, Busy, SupervdsmUnavailable)
+
+# Ids of connections that no engine keeps: it tries one before it has a name for it.
+_NOBODY = frozenset({"", BLANK_UUID})
 
 # umount2(2): the target is not a mount point, or is not there.
 _NOTHING_THERE = frozenset({errno.EINVAL, errno.ENOENT})
@@ -71,12 +79,16 @@ class Connections:
         tree: HostTree,
         directory: Path = MOUNT_DIR,
         nfs_options: Sequence[str] = NFS_OPTIONS,
+        unmounting: Callable[[Path], None] = lambda _target: None,
     ) -> None:
+        """`unmounting` is told of each mount just before it goes, so that nobody works on it."""
         self._storage = storage
         self._tree = tree
         self._directory = directory
         self._nfs_options = nfs_options
+        self._unmounting = unmounting
         self._targets = KeyedLock()
+        self._users: dict[Path, set[str]] = {}  # the ids of each mount; under the target's lock
         self._slots = threading.BoundedSemaphore(_AT_ALL)
 
     def connect(self, kind: DomainType, references: Sequence[Reference]) -> list[int]:
@@ -102,14 +114,20 @@ class Connections:
             if is_mounted(self._tree, mount.target):
                 # supervdsm refuses it when something else is mounted there.
                 self._mount(mount)
-                return
-            _make_directory(mount)
-            try:
-                self._mount(mount)
-                self._check_access(mount.target)
-            except ContractError as error:
-                self._take_back(mount.target, mounted=not isinstance(error, _NOT_MOUNTED))
-                raise
+            else:
+                self._mount_anew(mount)
+            if reference.id not in _NOBODY:
+                self._users.setdefault(mount.target, set()).add(reference.id)
+
+    def _mount_anew(self, mount: Mount) -> None:
+        self._users.pop(mount.target, None)  # of a mount that somebody else took away
+        _make_directory(mount)
+        try:
+            self._mount(mount)
+            self._check_access(mount.target)
+        except ContractError as error:
+            self._take_back(mount.target, mounted=not isinstance(error, _NOT_MOUNTED))
+            raise
 
     def _mount(self, mount: Mount) -> None:
         with self._slots:
@@ -134,11 +152,18 @@ class Connections:
     def _disconnect(self, reference: Reference) -> None:
         target = connection_params.target(reference, self._directory)
         with self._targets.holding(target):
-            # Only what is not mounted is looked at: a look at a dead server's mount would hang.
-            if not is_mounted(self._tree, target) and not _is_directory(target):
+            others = self._users.get(target, set()) - {reference.id}
+            mounted = is_mounted(self._tree, target)
+            if mounted and others:
+                self._users[target] = others
+                log.info("%s stays mounted for %d other connections", target, len(others))
                 return
-            self._umount(target)
-            _remove_directory(target)
+            # Only what is not mounted is looked at: a look at a dead server's mount would hang.
+            if mounted or _is_directory(target):
+                self._unmounting(target)
+                self._umount(target)
+                _remove_directory(target)
+            self._users.pop(target, None)
 
     def _umount(self, target: Path) -> None:
         """Unmounts, also from a server that is gone and under files that are open."""

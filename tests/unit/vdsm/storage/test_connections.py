@@ -16,6 +16,7 @@ from vdsm.storage.connection_params import Reference
 from vdsm.storage.connections import Connections
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.keyed_lock import KeyedLock
+from vdsm.storage.model import BLANK_UUID
 from vdsm_contract import flow
 from vdsm_contract.errors import (
     AccessDenied,
@@ -39,7 +40,21 @@ class World:
         self.mnt = root / "rhev/data-center/mnt"
         self.mnt.mkdir(parents=True)
         self.storage = FakeStorage(root)
-        self.connections = Connections(self.storage, trees.recorded(root), self.mnt)
+        self.tree = trees.recorded(root)
+        self.unmounting: list[Path] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """What vdsm knew is forgotten; what is mounted stays."""
+        self.connections = Connections(
+            self.storage, self.tree, self.mnt, unmounting=self.unmounting.append
+        )
+
+    def connect_as(self, identity: str, spec: str) -> list[int]:
+        return self.connections.connect(DomainType.NFS, [Reference(identity, spec, {})])
+
+    def disconnect_as(self, identity: str, spec: str) -> list[int]:
+        return self.connections.disconnect([Reference(identity, spec, {})])
 
     def connect(self, *specs: str, kind: DomainType = DomainType.NFS, **params: JSON) -> list[int]:
         return self.connections.connect(kind, self._references(specs, params))
@@ -108,6 +123,49 @@ def test_disconnect_unmounts_and_removes_the_directory(world: World) -> None:
     assert world.disconnect(EXPORT) == [0]
     assert world.names() == []
     assert world.storage.mounts == {}
+
+
+def test_a_mount_of_two_connections_goes_with_the_last_one(world: World) -> None:
+    assert world.connect_as("one", EXPORT) == world.connect_as("two", EXPORT + "/") == [0]
+    assert world.connect_as("one", EXPORT) == [0]  # counts once
+    assert world.disconnect_as("one", EXPORT) == world.disconnect_as("one", EXPORT) == [0]
+    assert world.names() == ["server:_export"]
+    assert world.unmounting == []
+    assert world.disconnect_as("two", EXPORT) == [0]
+    assert world.names() == []
+    assert world.unmounting == [world.mnt / "server:_export"]
+
+
+def test_a_connection_that_has_no_id_yet_holds_no_mount(world: World) -> None:
+    world.connect_as(BLANK_UUID, EXPORT)
+    world.connect_as("one", EXPORT)
+    assert world.disconnect_as("one", EXPORT) == [0]
+    assert world.names() == []
+
+
+def test_a_mount_that_is_found_after_a_restart_goes_with_any_connection(world: World) -> None:
+    world.connect_as("one", EXPORT)
+    world.connect_as("two", EXPORT)
+    world.restart()
+    assert world.disconnect_as("three", EXPORT) == [0]
+    assert world.names() == []
+
+
+def test_a_connection_that_was_not_unmounted_can_be_disconnected_again(world: World) -> None:
+    world.connect_as("one", EXPORT)
+    world.storage.fail_umount = UmountFailed("/", 16, "Device or resource busy")
+    assert world.disconnect_as("one", EXPORT) != [0]
+    world.storage.fail_umount = None
+    assert world.disconnect_as("one", EXPORT) == [0]
+    assert world.names() == []
+
+
+def test_connections_of_a_mount_that_somebody_took_away_are_forgotten(world: World) -> None:
+    world.connect_as("one", EXPORT)
+    world.storage.umount(str(world.mnt / "server:_export"))
+    world.connect_as("two", EXPORT)
+    assert world.disconnect_as("two", EXPORT) == [0]
+    assert world.names() == []
 
 
 def test_disconnecting_what_is_not_connected_is_done(world: World) -> None:
