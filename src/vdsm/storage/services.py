@@ -8,13 +8,18 @@ used. `close` ends what they started.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from vdsm.host.tree import HostTree
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
+from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
 from vdsm_contract.config import Config
 from vdsm_contract.proxy import Supervdsm
+
+_TASKS_END_S: Final = 5.0
+"""How long tasks may take to end when vdsm does; the next SPM undoes those that did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,11 @@ class StorageServices:
     """What the verbs of storage are given to work with."""
 
     resources: ResourceLocks
+    tasks: TaskManager
 
     def close(self) -> None:
         """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
+        self.tasks.close(_TASKS_END_S)
 
 
 def make(
@@ -33,4 +40,4 @@ def make(
     """The parts, connected."""
     del config, supervdsm, tree, events, jobs  # of parts to come
     resources = ResourceLocks()
-    return StorageServices(resources=resources)
+    return StorageServices(resources=resources, tasks=TaskManager())

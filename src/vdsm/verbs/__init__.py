@@ -7,7 +7,9 @@ from vdsm.jsonrpc.registry import Registry, registry
 from vdsm.services import Services
 from vdsm.verbs.host import Host
 from vdsm.verbs.host_network import HostNetwork
+from vdsm.verbs.host_tasks import HostTasks
 from vdsm.verbs.storage_pool import StoragePool
+from vdsm.verbs.task import Task
 
 __all__ = ["build_table"]
 
@@ -15,10 +17,11 @@ __all__ = ["build_table"]
 def build_table(services: Services) -> Registry:
     """All verbs, working with `services`. Touches neither the host nor supervdsm."""
     host, network, storage_pool = Host(services), HostNetwork(services), StoragePool(services)
+    host_tasks, task = HostTasks(services), Task(services)
     return registry(
         host.table(),
         network.table(),
-        local=host.local_table(),
-        storage=storage_pool.table(),
+        local=host.local_table() | host_tasks.local_table() | task.local_table(),
+        storage=storage_pool.table() | task.table(),
         network=network.change_table(),
     )
