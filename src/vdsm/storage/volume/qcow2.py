@@ -12,8 +12,8 @@ from typing import Final
 
 MAGIC: Final = b"QFI\xfb"
 
-HEADER_SIZE: Final = 4096
-"""As much of a file as `read_header` wants; a backing file's name lies behind the first fields."""
+HEADER_SIZE: Final = 1 << 16
+"""As much of a file as `read_header` wants: the name of a backing file is in the first cluster."""
 
 MAX_NAME: Final = 1023
 

@@ -224,13 +224,15 @@ class QemuImg:
         compat: str = "1.1",
         preallocation: Allocation = Allocation.SPARSE,
         create: bool = True,
+        target_is_zero: bool = False,
         bitmaps: bool = False,
         unordered: bool = False,
     ) -> Operation:
         """Copies the data of `chain`, from the top to the base, into `target`.
 
         With `backing` only what differs from it is written. Without `create` the target is there
-        and large enough. `unordered` is faster where the target is preallocated.
+        and large enough, and if `target_is_zero` it reads as zeros. `unordered` is faster where the
+        target is preallocated.
         """
         words = ["-p", "-t", "none", "-T", "none"]
         options = []
@@ -241,7 +243,7 @@ class QemuImg:
         if create and options:
             words += ["-o", ",".join(options)]
         if not create:
-            words.append("-n")
+            words += ["-n", *(["--target-is-zero"] if target_is_zero else [])]
         if bitmaps:
             words.append("--bitmaps")
         if unordered:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.os_errors import reading, writing
@@ -17,8 +18,15 @@ from vdsm.storage.keyed_lock import KeyedLock
 from vdsm.storage.model import BLANK_UUID, Lease, VolumeId, VolumeMetadata, VolumeType, is_uuid
 from vdsm.storage.protocols import Domain, Domains
 
-META_MODE = 0o644
+META_MODE: Final = 0o644
 """As oVirt's: everybody of the host may read it."""
+
+BROKEN: Final = (
+    errors.VolumeMetadataReadError,
+    errors.MetadataKeyNotFound,
+    errors.MetadataKeyError,
+)
+"""What is raised for a `.meta` that is there and cannot be used."""
 
 
 class VolumeStore:
@@ -69,8 +77,9 @@ class VolumeStore:
         """The metadata of all volumes in an image's directory, by uuid, in two goes; of the
         template as well. Empty for an image that is not there. Raises as `metadata` does for one
         that cannot be read."""
+        root = self._domains.find(domain).path
         return {
-            uuid: volume_metadata.decode(data, str(self._domains.find(domain).path / path))
+            uuid: volume_metadata.decode(data, str(root / path))
             for uuid, (path, data) in self.raw_metadata(domain, image).items()
         }
 
@@ -137,10 +146,16 @@ class VolumeStore:
         return chain[::-1]
 
     def children(self, volume: VolumeId) -> list[str]:
-        """The volumes of the image that are based on `volume`. One whose metadata cannot be read
-        might be: that raises as `metadata` does."""
-        described = self.image_metadata(volume.domain, volume.image)
-        return [uuid for uuid, metadata in described.items() if metadata.parent == volume.volume]
+        """The volumes of the image that are based on `volume`. Another one whose metadata cannot be
+        read might be: that raises as `metadata` does."""
+        path = self._domains.find(volume.domain).path
+        raw = self.raw_metadata(volume.domain, volume.image)
+        parents = {
+            uuid: volume_metadata.decode(data, str(path / where)).parent
+            for uuid, (where, data) in raw.items()
+            if uuid != volume.volume
+        }
+        return [uuid for uuid, parent in parents.items() if parent == volume.volume]
 
     # --- where it is -----------------------------------------------------------------------------
 

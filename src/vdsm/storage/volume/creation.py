@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Making a volume, and taking back one that was half made.
+
+The `.meta` is written last, so that a volume is listed only when all of it is there. What there was
+before is looked at before the way back is recorded: it must never remove another's volume.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from vdsm.storage import errors, layout
+from vdsm.storage.domain.os_errors import reading, writing
+from vdsm.storage.files import Files
+from vdsm.storage.formats import volume_metadata
+from vdsm.storage.model import (
+    BLANK_UUID,
+    MIB,
+    Allocation,
+    Format,
+    Legality,
+    VolumeId,
+    VolumeMetadata,
+    VolumeType,
+)
+from vdsm.storage.protocols import Domain, Recovery, Task
+from vdsm.storage.volume.qemu_img import Backing, CommandError, Image, QemuImg
+from vdsm.storage.volume.store import BROKEN, VolumeStore, own
+
+log = logging.getLogger(__name__)
+
+UNDO: Final = "volume.create.undo"
+"""The recovery of a task that makes a volume: (domain, image, volume)."""
+
+IMAGE_MODE: Final = 0o755
+
+_FIRST_BLOCK: Final = 4096
+"""Always allocated in a raw volume: QEMU finds the alignment of the storage by reading it."""
+
+_CHUNK: Final = 128 * MIB
+"""Allocated at a time: where a file system writes zeros instead, it ends within the time limit."""
+
+_COMPAT_11_VERSION: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewVolume:
+    """What a volume is to be. Sizes in bytes; `initial_size` (raw and preallocated only) is what is
+    allocated of it at once. `bitmap` is added to it, `add_bitmaps` takes over the parent's."""
+
+    capacity: int
+    format: Format
+    allocation: Allocation
+    disk_type: str = "DATA"
+    description: str = ""
+    parent: VolumeId | None = None
+    initial_size: int | None = None
+    legality: Legality = Legality.LEGAL
+    sequence: int = 0
+    add_bitmaps: bool = False
+    bitmap: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parent:
+    volume: VolumeId
+    metadata: VolumeMetadata
+
+
+def refuse_impossible(new: NewVolume) -> None:
+    """Raises VolumeSizeError, IncorrectFormat, InvalidParameter: what needs no look at the
+    storage."""
+    if new.capacity < 1:
+        raise errors.VolumeSizeError(f"{new.capacity} bytes")
+    if new.parent and new.format is not Format.COW:
+        raise errors.IncorrectFormat(f"a volume that is based on another is COW, not {new.format}")
+    if new.initial_size is not None:
+        if new.format is not Format.RAW or new.allocation is not Allocation.PREALLOCATED:
+            raise errors.InvalidParameter(
+                "initialSize", "only a raw preallocated volume of a file domain has one"
+            )
+        if new.initial_size > new.capacity:
+            raise errors.InvalidParameter("initialSize", f"{new.initial_size} is above the size")
+    if new.add_bitmaps and not new.parent:
+        raise errors.InvalidParameter("addBitmaps", "there is no volume below to take them from")
+    if new.bitmap and new.format is not Format.COW:
+        raise errors.InvalidParameter("bitmap", "a raw volume has none")
+
+
+class VolumeCreation:
+    """Makes volumes. Who calls holds the image alone, and that of the parent shared."""
+
+    def __init__(self, store: VolumeStore, qemu_img: QemuImg) -> None:
+        self._store = store
+        self._qemu_img = qemu_img
+
+    def create(self, task: Task, volume: VolumeId, new: NewVolume) -> None:
+        """Raises what `refuse_impossible` does, VolumeAlreadyExists, SnapshotOfIllegalVolume,
+        VolumeNonShareable, VolumeCannotGetParent, NoSpaceLeft, VolumeCreationError, ..."""
+        refuse_impossible(new)
+        domain = self._store.domain(volume)
+        names = image_names(domain.files, volume.image)
+        if {volume.volume, volume.volume + layout.META_SUFFIX} & set(names or ()):
+            raise errors.VolumeAlreadyExists(str(volume))
+        parent = self._parent(volume, new)
+        self._refuse_metadata(domain, volume, new)
+        task.check()
+        task.undo_with(Recovery(UNDO, (volume.domain, volume.image, volume.volume)))
+        with writing(str(volume), errors.VolumeCreationError):
+            if names is None:
+                domain.files.mkdir(layout.image(volume.image), IMAGE_MODE)
+            if parent and parent.volume.image != volume.image:
+                _share(domain, parent.volume, volume.image, names or ())
+            self._make_data(task, domain, volume, new, parent)
+            self._take_bitmaps(volume, new, parent)
+            if parent and parent.metadata.volume_type is VolumeType.LEAF:
+                self._store.change_metadata(parent.volume, _internal)
+            if domain.lock.supports_volume_leases:
+                domain.files.create(layout.volume_lease(volume.image, volume.volume))
+                domain.lock.create_lease(self._store.lease(volume))
+        self._store.write_metadata(volume, _metadata(volume, new))
+
+    def undo(self, volume: VolumeId) -> None:
+        """Removes what there is of a volume that was made or half made, and the image's directory
+        when nothing but a template's links is left in it; nothing there: no error. Raises
+        VolumeHasChildren for one that others are based on by now."""
+        domain = self._store.domain(volume)
+        if image_names(domain.files, volume.image) is None:
+            return
+        if self._store.children(volume):
+            raise errors.VolumeHasChildren(str(volume))
+        remove_files(self._store, volume)
+        settle_parent(self._store, volume.domain, volume.image)
+        self._remove_empty_image(domain, volume.image)
+
+    # --- before ----------------------------------------------------------------------------------
+
+    def _parent(self, volume: VolumeId, new: NewVolume) -> _Parent | None:
+        if new.parent is None:
+            return None
+        try:
+            metadata = self._store.metadata(new.parent)
+        except BROKEN as error:
+            raise errors.VolumeCannotGetParent(f"{new.parent}: {error.message}") from error
+        if metadata.legality is Legality.ILLEGAL:
+            raise errors.SnapshotOfIllegalVolume(str(new.parent))
+        shared = metadata.volume_type is VolumeType.SHARED
+        if volume.image != new.parent.image and not shared:
+            raise errors.VolumeNonShareable(str(new.parent))
+        if metadata.image != new.parent.image and not shared:
+            raise errors.VolumeOwnershipError(f"{new.parent} belongs to image {metadata.image}")
+        if new.capacity < metadata.capacity:
+            raise errors.InvalidParameter(
+                "size", f"{new.capacity} is less than the parent's {metadata.capacity}"
+            )
+        return _Parent(new.parent, metadata)
+
+    @staticmethod
+    def _refuse_metadata(domain: Domain, volume: VolumeId, new: NewVolume) -> None:
+        """Metadata that cannot be written is to be known before anything else is."""
+        volume_metadata.encode(_metadata(volume, new), domain.version)
+
+    # --- data ------------------------------------------------------------------------------------
+
+    def _make_data(
+        self, task: Task, domain: Domain, volume: VolumeId, new: NewVolume, parent: _Parent | None
+    ) -> None:
+        path = layout.volume(volume.image, volume.volume)
+        if new.format is Format.RAW:
+            _make_raw(task, domain.files, path, new)
+            return
+        domain.files.create(path)
+        backing = None
+        if parent:
+            backing = Backing(parent.volume.volume, parent.metadata.format)
+        compat = "1.1" if domain.version >= _COMPAT_11_VERSION else "0.10"
+        image = Image(self._store.path(volume), Format.COW)
+        try:
+            self._qemu_img.create(image, new.capacity, backing=backing, compat=compat)
+        except CommandError as error:
+            failed = errors.CannotCloneVolume if parent else errors.VolumeCreationError
+            raise failed(f"{volume}: {error.reason}") from error
+        domain.files.sync(path)
+
+    def _take_bitmaps(self, volume: VolumeId, new: NewVolume, parent: _Parent | None) -> None:
+        path = self._store.path(volume)
+        try:
+            if new.add_bitmaps and parent and parent.metadata.format is Format.COW:
+                below = self._qemu_img.info(Image(self._store.path(parent.volume), Format.COW))
+                for bitmap in below.bitmaps:
+                    if "in-use" in bitmap.flags:  # it was not stored well and says nothing
+                        continue
+                    self._qemu_img.bitmap_add(
+                        path,
+                        bitmap.name,
+                        granularity=bitmap.granularity,
+                        enabled="auto" in bitmap.flags,
+                    )
+            if new.bitmap:
+                self._qemu_img.bitmap_add(path, new.bitmap)
+        except CommandError as error:
+            raise errors.VolumeCreationError(f"{volume}: {error.reason}") from error
+
+    # --- the way back ----------------------------------------------------------------------------
+
+    def _remove_empty_image(self, domain: Domain, image: str) -> None:
+        described = self._store.image_metadata(domain.uuid, image)
+        if own(described, image):
+            return
+        links = {uuid + suffix for uuid in described for suffix in _SUFFIXES}
+        with writing(f"image {image} in domain {domain.uuid}", errors.VolumeUnlinkError):
+            if set(domain.files.list(layout.image(image))) <= links:
+                domain.files.remove_tree(layout.image(image))
+
+
+_SUFFIXES = ("", layout.META_SUFFIX, layout.LEASE_SUFFIX)
+
+
+def remove_files(store: VolumeStore, volume: VolumeId) -> None:
+    """Removes the files of a volume that are there, its `.meta` first: from then on there is no
+    such volume. Raises VolumeUnlinkError."""
+    files = store.domain(volume).files
+    there = set(image_names(files, volume.image) or ())
+    with writing(str(volume), errors.VolumeUnlinkError):
+        for suffix in (layout.META_SUFFIX, layout.META_SUFFIX + ".new", "", layout.LEASE_SUFFIX):
+            if volume.volume + suffix in there:
+                files.unlink(layout.volume(volume.image, volume.volume) + suffix, missing_ok=True)
+
+
+def settle_parent(store: VolumeStore, domain: str, image: str, parent: str | None = None) -> None:
+    """Makes `parent` a leaf again when no volume is based on it; None: each volume of the image
+    that says it is below another and is not. Nothing when some metadata cannot be read."""
+    try:
+        described = store.image_metadata(domain, image)
+    except errors.StorageError as error:
+        log.warning("Leaves of image %s in domain %s are not known: %s", image, domain, error)
+        return
+    parents = {metadata.parent for metadata in described.values()}
+    for uuid in own(described, image):
+        unused = described[uuid].volume_type is VolumeType.INTERNAL and uuid not in parents
+        if unused and parent in (None, uuid):
+            store.change_metadata(VolumeId(domain, image, uuid), _leaf)
+
+
+def allocate(task: Task, files: Files, path: str, start: int, end: int) -> None:
+    """Allocates bytes from `start` to `end`, in pieces, so that an abort is heard."""
+    for offset in range(start, end, _CHUNK):
+        task.check()
+        files.allocate(path, offset, min(_CHUNK, end - offset))
+
+
+def _make_raw(task: Task, files: Files, path: str, new: NewVolume) -> None:
+    files.create(path, new.capacity)
+    if new.allocation is Allocation.SPARSE:
+        first = b"\0" * min(_FIRST_BLOCK, new.capacity)
+        files.write_at(path, 0, first, direct=False)
+        return
+    wanted = new.capacity if new.initial_size is None else new.initial_size
+    allocate(task, files, path, 0, min(max(wanted, _FIRST_BLOCK), new.capacity))
+
+
+def _share(domain: Domain, template: VolumeId, image: str, names: Sequence[str]) -> None:
+    """Links the files of a template's volume into an image's directory; what is there stays."""
+    for suffix in _SUFFIXES:
+        name = template.volume + suffix
+        source = layout.volume(template.image, name)
+        if name not in names:
+            optional = suffix == layout.LEASE_SUFFIX and not domain.lock.supports_volume_leases
+            with suppress(*((FileNotFoundError,) if optional else ())):
+                domain.files.link(source, layout.volume(image, name))
+
+
+def image_names(files: Files, image: str) -> list[str] | None:
+    """The names in an image's directory; None when there is none."""
+    with reading(f"image {image}", errors.ImagePathError):
+        try:
+            return files.list(layout.image(image))
+        except FileNotFoundError:
+            return None
+
+
+def _metadata(volume: VolumeId, new: NewVolume) -> VolumeMetadata:
+    return VolumeMetadata(
+        capacity=new.capacity,
+        ctime=int(time.time()),
+        description=new.description,
+        disk_type=new.disk_type,
+        domain=volume.domain,
+        format=new.format,
+        image=volume.image,
+        legality=new.legality,
+        parent=new.parent.volume if new.parent else BLANK_UUID,
+        allocation=new.allocation,
+        volume_type=VolumeType.LEAF,
+        sequence=new.sequence,
+    )
+
+
+def _internal(metadata: VolumeMetadata) -> VolumeMetadata:
+    return replace(metadata, volume_type=VolumeType.INTERNAL)
+
+
+def _leaf(metadata: VolumeMetadata) -> VolumeMetadata:
+    return replace(metadata, volume_type=VolumeType.LEAF)
