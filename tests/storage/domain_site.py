@@ -134,9 +134,18 @@ class FakeLock:
 class FakeLocks:
     broken: bool = False
 
-    def of(self, domain_path: Path, metadata: DomainMetadata) -> FakeLock:
-        del metadata
-        return FakeLock(domain_path, self.broken)
+    def of(
+        self,
+        domain: str,
+        path: Path,
+        *,
+        kind: DomainType,
+        version: int,
+        alignment: int,
+        block_size: int,
+    ) -> FakeLock:
+        del domain, kind, version, alignment, block_size
+        return FakeLock(path, self.broken)
 
 
 @dataclass

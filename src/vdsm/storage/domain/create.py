@@ -17,7 +17,7 @@ from vdsm.storage import errors, layout
 from vdsm.storage.domain import create_params
 from vdsm.storage.domain.create_params import BLOCK_SIZE_AUTO, NewDomain
 from vdsm.storage.domain.os_errors import reading, writing
-from vdsm.storage.domain.registry import Locks
+from vdsm.storage.domain.registry import Locks, lock_of
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.files import Files
 from vdsm.storage.formats import domain_metadata
@@ -123,7 +123,7 @@ def _fill(
     domain.mkdir(layout.IMAGES, _DIRECTORY_MODE)
     if new.domain_class is DomainClass.ISO:
         domain.mkdir(layout.image(ISO_IMAGE), _DIRECTORY_MODE)
-    locks.of(domain.root, metadata).init()
+    lock_of(locks, domain.root, metadata).init()
 
 
 def _block_size(domain: Files, asked: int) -> int:

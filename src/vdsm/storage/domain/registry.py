@@ -18,6 +18,7 @@ from vdsm.storage import errors, mounts, side_by_side
 from vdsm.storage.domain.file_domain import FileDomain, read_metadata
 from vdsm.storage.domain.os_errors import reading
 from vdsm.storage.domain.search import first
+from vdsm.storage.domain_types import DomainType
 from vdsm.storage.files import Files, FileSystems
 from vdsm.storage.keyed_lock import KeyedLock
 from vdsm.storage.layout import DOM_MD, METADATA
@@ -32,9 +33,30 @@ _AT_A_TIME: Final = 32  # mounts that are looked at: more dead ones hold up a se
 
 
 class Locks(Protocol):
-    """Makes the lock of a domain, by what kind of domain it is."""
+    """Makes the lock of a domain, by what its metadata says; the same one each time."""
 
-    def of(self, domain_path: Path, metadata: DomainMetadata) -> ClusterLock: ...
+    def of(
+        self,
+        domain: str,
+        path: Path,
+        *,
+        kind: DomainType,
+        version: int,
+        alignment: int,
+        block_size: int,
+    ) -> ClusterLock: ...
+
+
+def lock_of(locks: Locks, path: Path, metadata: DomainMetadata) -> ClusterLock:
+    """The lock of the domain in the directory `path`."""
+    return locks.of(
+        metadata.uuid,
+        path,
+        kind=metadata.kind,
+        version=metadata.version,
+        alignment=metadata.alignment,
+        block_size=metadata.block_size,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +105,7 @@ class MountedDomains:
             self.forget(uuid)
         place = self.locate(uuid)
         metadata, _ = read_metadata(place.files)
-        lock = self._locks.of(place.files.root, metadata)
+        lock = lock_of(self._locks, place.files.root, metadata)
         found = FileDomain(place.mounted.target, place.files, lock, metadata, self._changing)
         with self._guard:
             _, domain = self._known.setdefault(uuid, (place.mounted, found))
