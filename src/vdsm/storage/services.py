@@ -13,6 +13,10 @@ from typing import Final
 from vdsm.host.tree import HostTree
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
+from vdsm.storage.domain.registry import MountedDomains
+from vdsm.storage.locks import ClusterLocks
+from vdsm.storage.monitor.monitors import DomainMonitors
+from vdsm.storage.outofprocess.pool import WorkerFileSystems
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
 from vdsm_contract.config import Config
@@ -26,18 +30,33 @@ _TASKS_END_S: Final = 5.0
 class StorageServices:
     """What the verbs of storage are given to work with."""
 
+    filesystems: WorkerFileSystems
+    locks: ClusterLocks
+    domains: MountedDomains
+    monitors: DomainMonitors
     resources: ResourceLocks
     tasks: TaskManager
 
     def close(self) -> None:
         """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
         self.tasks.close(_TASKS_END_S)
+        self.monitors.close()
+        self.filesystems.close()
 
 
 def make(
     config: Config, supervdsm: Supervdsm, *, tree: HostTree, events: Events, jobs: Jobs
 ) -> StorageServices:
     """The parts, connected."""
-    del config, supervdsm, tree, events, jobs  # of parts to come
-    resources = ResourceLocks()
-    return StorageServices(resources=resources, tasks=TaskManager())
+    del supervdsm, events, jobs  # of parts to come
+    filesystems = WorkerFileSystems()
+    locks = ClusterLocks(config.io_timeout)
+    domains = MountedDomains(filesystems, tree, locks)
+    return StorageServices(
+        filesystems=filesystems,
+        locks=locks,
+        domains=domains,
+        monitors=DomainMonitors(domains),
+        resources=ResourceLocks(),
+        tasks=TaskManager(),
+    )
