@@ -19,6 +19,8 @@ from vdsm.storage.monitor.monitors import DomainMonitors
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
+from vdsm.storage.volume.qemu_img import QemuImg
+from vdsm.storage.volume.volumes import FileVolumes
 from vdsm_contract.config import Config
 from vdsm_contract.proxy import Supervdsm
 
@@ -36,6 +38,8 @@ class StorageServices:
     monitors: DomainMonitors
     resources: ResourceLocks
     tasks: TaskManager
+    qemu_img: QemuImg
+    volumes: FileVolumes
 
     def close(self) -> None:
         """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
@@ -52,11 +56,16 @@ def make(
     filesystems = WorkerFileSystems()
     locks = ClusterLocks(config.io_timeout)
     domains = MountedDomains(filesystems, tree, locks)
+    resources, tasks, qemu_img = ResourceLocks(), TaskManager(), QemuImg()
+    volumes = FileVolumes(domains, resources, qemu_img)
+    volumes.register(tasks)
     return StorageServices(
         filesystems=filesystems,
         locks=locks,
         domains=domains,
         monitors=DomainMonitors(domains),
-        resources=ResourceLocks(),
-        tasks=TaskManager(),
+        resources=resources,
+        tasks=tasks,
+        qemu_img=qemu_img,
+        volumes=volumes,
     )

@@ -11,6 +11,11 @@ class StorageDomainBlockSizeMismatch(StorageError):
     about = "Block size is not that of the storage"
 
 
+class DiscardIsNotSupported(StorageError):
+    number = 349
+    about = "The storage domain does not support discard"
+
+
 class StorageDomainActionError(StorageError):
     number = 350
     about = "Storage domain action failed"

@@ -72,14 +72,14 @@ class VolumeCopying:
 
         self._store.change_metadata(target, ready)
 
-    def images(self, leaf: VolumeId) -> list[Image]:
+    def images(self, leaf: VolumeId, *, legal: bool = True) -> list[Image]:
         """The chain of a volume as qemu-img reads it, from the top to the base: each in the format
-        that its metadata says and on the base that it says. Raises PrepareIllegalVolume, and
-        ImageIsNotLegalChain when a header says otherwise."""
+        that its metadata says and on the base that it says. Raises ImageIsNotLegalChain when a
+        header says otherwise, and PrepareIllegalVolume unless all are `legal` or need not be."""
         domain = self._store.domain(leaf)
         images = []
         for volume, metadata in self._store.described_chain(leaf):
-            if metadata.legality is not Legality.LEGAL:
+            if legal and metadata.legality is not Legality.LEGAL:
                 raise errors.PrepareIllegalVolume(f"{volume} is {metadata.legality}")
             if metadata.format is Format.COW:
                 try:

@@ -178,7 +178,7 @@ class VolumeCreation:
         backing = None
         if parent:
             backing = Backing(parent.volume.volume, parent.metadata.format)
-        compat = "1.1" if domain.version >= _COMPAT_11_VERSION else "0.10"
+        compat = compat_of(domain.version)
         image = Image(self._store.path(volume), Format.COW)
         try:
             self._qemu_img.create(image, new.capacity, backing=backing, compat=compat)
@@ -216,6 +216,11 @@ class VolumeCreation:
         with writing(f"image {image} in domain {domain.uuid}", errors.VolumeUnlinkError):
             if set(domain.files.list(layout.image(image))) <= links:
                 domain.files.remove_tree(layout.image(image))
+
+
+def compat_of(domain_version: int) -> str:
+    """The newest version of qcow2 that hosts of a domain of this version know."""
+    return "1.1" if domain_version >= _COMPAT_11_VERSION else "0.10"
 
 
 _SUFFIXES = ("", layout.META_SUFFIX, layout.LEASE_SUFFIX)

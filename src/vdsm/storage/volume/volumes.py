@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vdsm.jsonrpc.errors import JSON
-from vdsm.storage.model import Legality, VolumeId
+from vdsm.storage import errors
+from vdsm.storage.model import Format, Legality, VolumeId
 from vdsm.storage.protocols import Domains, Resource, Resources, Task, Tasks
 from vdsm.storage.volume import creation, deletion, growth
 from vdsm.storage.volume.copying import Copy, VolumeCopying
 from vdsm.storage.volume.creation import NewVolume, VolumeCreation
 from vdsm.storage.volume.deletion import VolumeDeletion
 from vdsm.storage.volume.growth import VolumeGrowth
+from vdsm.storage.volume.look import VolumeLook
 from vdsm.storage.volume.qemu_img import Image, QemuImg
 from vdsm.storage.volume.store import VolumeStore
 
@@ -34,6 +36,7 @@ class FileVolumes(VolumeStore):
         self._creation = VolumeCreation(self, qemu_img)
         self._deletion = VolumeDeletion(self)
         self._growth = VolumeGrowth(self)
+        self._looking = VolumeLook(self, qemu_img)
         self._copying = VolumeCopying(self, self._creation, qemu_img)
 
     def register(self, tasks: Tasks) -> None:
@@ -99,6 +102,47 @@ class FileVolumes(VolumeStore):
         QemuImg takes them. Raises PrepareIllegalVolume, and ImageIsNotLegalChain also when a
         header does not say what the metadata says."""
         return self._copying.images(leaf)
+
+    # --- what only looks -------------------------------------------------------------------------
+
+    def info(self, volume: VolumeId) -> JSON:
+        """VolumeInfoResponse; `status` INVALID for a volume whose metadata cannot be used. Raises
+        VolumeDoesNotExist."""
+        return self._looking.info(volume)
+
+    def sizes(self, volume: VolumeId) -> tuple[int, int]:
+        """Bytes: of the file, and of what is allocated of it. Raises VolumeDoesNotExist."""
+        return self._looking.sizes(volume)
+
+    def qemu_info(self, volume: VolumeId) -> JSON:
+        """QemuImageInfo. Raises VolumeDoesNotExist, CommandError."""
+        return self._looking.qemu_info(volume)
+
+    def measure(
+        self, volume: VolumeId, target: Format, *, chain: bool = True, base: str | None = None
+    ) -> JSON:
+        """VolumeMeasureResult: bytes that the data of a volume needs in another format; with
+        `chain` of those below as well, down to `base`. Raises InvalidParameter for a base that is
+        not below it, ImageIsNotLegalChain, CommandError."""
+        images = self._copying.images(volume, legal=False)
+        if base is not None:
+            below = [image.path.name for image in images]
+            if base not in below:
+                raise errors.InvalidParameter("baseID", f"{volume} is not based on {base}")
+            images = images[: below.index(base) + 1]
+        measured = self._qemu_img.measure(images if chain else images[:1], target)
+        result: dict[str, JSON] = {
+            "required": measured.required,
+            "fully-allocated": measured.fully_allocated,
+        }
+        if measured.bitmaps is not None:
+            result["bitmaps"] = measured.bitmaps
+        return result
+
+    def verify_untrusted(self, volume: VolumeId) -> None:
+        """Refuses what a user uploaded and is not what the metadata says, above all an image that
+        names other files. Raises ImageVerificationError."""
+        self._looking.verify_untrusted(volume)
 
     # --- recoveries ------------------------------------------------------------------------------
 

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is told of a volume: by its metadata, its files, qemu-img, and its lease."""
+
+from __future__ import annotations
+
+import logging
+
+from vdsm.jsonrpc.errors import JSON
+from vdsm.storage import errors, layout
+from vdsm.storage.domain.os_errors import reading
+from vdsm.storage.model import Legality, VolumeId, VolumeMetadata
+from vdsm.storage.volume import headers
+from vdsm.storage.volume.creation import compat_of
+from vdsm.storage.volume.qcow2 import BadHeader
+from vdsm.storage.volume.qemu_img import CommandError, Image, QemuImg
+from vdsm.storage.volume.store import BROKEN, VolumeStore
+
+log = logging.getLogger(__name__)
+
+
+class VolumeLook:
+    """Reads volumes. Changes nothing, and needs nobody to hold them."""
+
+    def __init__(self, store: VolumeStore, qemu_img: QemuImg) -> None:
+        self._store = store
+        self._qemu_img = qemu_img
+
+    def info(self, volume: VolumeId) -> JSON:
+        """VolumeInfoResponse; numbers are text, as oVirt has them."""
+        domain = self._store.domain(volume)
+        result: dict[str, JSON] = {"uuid": volume.volume, "children": []}
+        try:
+            metadata = self._store.metadata(volume)
+            size, allocated = self.sizes(volume)
+        except BROKEN as error:
+            log.warning("%s", error)
+            return result | {"status": "INVALID", "apparentsize": "0", "truesize": "0"}
+        result |= _described(metadata)
+        result |= {"apparentsize": str(size), "truesize": str(allocated)}
+        illegal = metadata.legality is Legality.ILLEGAL
+        result["status"] = "ILLEGAL" if illegal else "OK"
+        if domain.lock.supports_volume_leases:
+            result["lease"] = self._lease(volume)
+        return result
+
+    def sizes(self, volume: VolumeId) -> tuple[int, int]:
+        domain = self._store.domain(volume)
+        try:
+            with reading(str(volume), errors.VolumeAccessError):
+                stat = domain.files.stat(layout.volume(volume.image, volume.volume))
+        except errors.VolumeAccessError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise errors.VolumeDoesNotExist(str(volume)) from None
+            raise
+        return stat.size, stat.allocated
+
+    def qemu_info(self, volume: VolumeId) -> JSON:
+        metadata = self._store.metadata(volume)
+        info = self._qemu_img.info(Image(self._store.path(volume), metadata.format))
+        result: dict[str, JSON] = {
+            "format": info.format,
+            "virtualsize": info.virtual_size,
+            "actualsize": info.actual_size,
+        }
+        if info.cluster_size is not None:
+            result["clustersize"] = info.cluster_size
+        if info.backing is not None:
+            result["backingfile"] = info.backing
+        if info.compat is not None:
+            result["compat"] = info.compat
+        if info.bitmaps:
+            result["bitmaps"] = [
+                {"name": each.name, "granularity": each.granularity, "flags": list(each.flags)}
+                for each in info.bitmaps
+            ]
+        return result
+
+    def verify_untrusted(self, volume: VolumeId) -> None:
+        """The header is read here first, so that qemu-img never sees one that names another
+        file."""
+        domain = self._store.domain(volume)
+        metadata = self._store.metadata(volume)
+        try:
+            header = headers.read(domain.files, volume, metadata)
+        except BadHeader as bad:
+            raise errors.ImageVerificationError(f"{volume}: {bad}") from None
+        newest = compat_of(domain.version)
+        if header and header.compat > newest:
+            raise errors.ImageVerificationError(
+                f"{volume}: qcow2 of version {header.compat}, and the domain has {newest} at most"
+            )
+        try:
+            info = self._qemu_img.info_untrusted(Image(self._store.path(volume), metadata.format))
+        except CommandError as error:
+            raise errors.ImageVerificationError(f"{volume}: {error.reason}") from error
+        if info.corrupt:
+            raise errors.ImageVerificationError(f"{volume}: it is marked as corrupt")
+
+    def _lease(self, volume: VolumeId) -> JSON:
+        lease = self._store.lease(volume)
+        result: dict[str, JSON] = {"path": lease.path, "offset": lease.offset}
+        try:
+            owner = self._store.domain(volume).lock.inquire(lease)
+        except errors.StorageError as error:
+            log.warning("The lease of %s: %s", volume, error)
+            return result
+        if owner.host_id:
+            return result | {"owners": [owner.host_id], "version": owner.generation}
+        return result | {"owners": []}
+
+
+def _described(metadata: VolumeMetadata) -> dict[str, JSON]:
+    return {
+        "type": metadata.allocation.value,
+        "allocType": metadata.allocation.value,
+        "format": metadata.format.value,
+        "disktype": metadata.disk_type,
+        "voltype": metadata.volume_type.value,
+        "capacity": str(metadata.capacity),
+        "parent": metadata.parent,
+        "description": metadata.description,
+        "pool": "",
+        "domain": metadata.domain,
+        "image": metadata.image,
+        "ctime": str(metadata.ctime),
+        "mtime": "0",
+        "legality": metadata.legality.value,
+        "generation": metadata.generation,
+        "sequence": metadata.sequence,
+    }
