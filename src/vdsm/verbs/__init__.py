@@ -7,6 +7,7 @@ from vdsm.jsonrpc.registry import Registry, registry
 from vdsm.services import Services
 from vdsm.verbs.host import Host
 from vdsm.verbs.host_network import HostNetwork
+from vdsm.verbs.host_storage import HostStorage
 from vdsm.verbs.host_tasks import HostTasks
 from vdsm.verbs.storage_pool import StoragePool
 from vdsm.verbs.task import Task
@@ -18,10 +19,14 @@ def build_table(services: Services) -> Registry:
     """All verbs, working with `services`. Touches neither the host nor supervdsm."""
     host, network, storage_pool = Host(services), HostNetwork(services), StoragePool(services)
     host_tasks, task = HostTasks(services), Task(services)
+    host_storage = HostStorage(services)
     return registry(
         host.table(),
         network.table(),
-        local=host.local_table() | host_tasks.local_table() | task.local_table(),
-        storage=storage_pool.table() | task.table(),
+        local=host.local_table()
+        | host_storage.local_table()
+        | host_tasks.local_table()
+        | task.local_table(),
+        storage=host_storage.table() | storage_pool.table() | task.table(),
         network=network.change_table(),
     )

@@ -35,7 +35,9 @@ class Host:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._caps = Capabilities(services.supervdsm, services.tree, services.config)
-        self._stats = Statistics(services.supervdsm, services.tree, services.sampler)
+        self._stats = Statistics(
+            services.supervdsm, services.tree, services.sampler, services.storage.monitors.stats
+        )
 
     def table(self) -> dict[str, Handler]:
         """The verbs that read the host or ask supervdsm."""
