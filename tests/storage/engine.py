@@ -49,18 +49,19 @@ class Engine:
     host_id: int = 1
     pool: str = field(default_factory=new_id)
     domain: str = field(default_factory=new_id)
+    connection_id: str = field(default_factory=new_id)
     patience_s: float = 120.0
     poll_s: float = 0.2
 
     # --- from nothing to an SPM -------------------------------------------------------------------
 
     def connect_server(self) -> None:
-        connection = {"id": new_id(), **self.connection}
+        connection = {"id": self.connection_id, **self.connection}
         [answer] = self.call("StoragePool.connectStorageServer", self._server(connection))
         assert answer["status"] == 0, answer
 
     def disconnect_server(self) -> None:
-        connection = {"id": new_id(), **self.connection}
+        connection = {"id": self.connection_id, **self.connection}
         [answer] = self.call("StoragePool.disconnectStorageServer", self._server(connection))
         assert answer["status"] == 0, answer
 
