@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,6 +17,15 @@ ROOT = Path(__file__).parents[1]
 
 Report = Callable[[str], None]
 """Shows a figure that a person wants to see also when the test passed."""
+
+
+def active(*units: str) -> str:
+    """The shell condition that all units are active. `systemctl is-active` wants one of them."""
+    return f'[ "$(systemctl is-active {" ".join(units)} | sort -u)" = active ]'
+
+
+SERVES: Final = active("vdsm.target", "vdsm.service", "supervdsm.service")
+"""The shell condition that the pair has said that it is ready."""
 
 
 class MachineError(AssertionError):
@@ -68,7 +77,7 @@ class Machine:
         """Run a shell script in it; return its output without the last newline."""
         return self.run("sh", "-euc", script, timeout=timeout, check=check).stdout.rstrip("\n")
 
-    def wait(self, condition: str, *, timeout: float = 60) -> None:
+    def wait(self, condition: str, *, timeout: float = 120) -> None:
         """Wait until a shell condition holds in it."""
         loop = f"until {condition}; do sleep 0.1; done"
         done = self.run(
@@ -111,7 +120,7 @@ class Machine:
         self.run("kill", f"-{signal}", str(pid))
         return pid
 
-    def wait_for_restart(self, unit: str, old: int, *, timeout: float = 60) -> int:
+    def wait_for_restart(self, unit: str, old: int, *, timeout: float = 120) -> int:
         """Wait until a service runs with another pid than `old`, and is ready; return the pid."""
         inspect = f"podman inspect -f '{{{{.State.Pid}}}}' {unit} 2>/dev/null || echo {old}"
         self.wait(f'p=$({inspect}); [ "$p" != {old} ] && [ "$p" != 0 ]', timeout=timeout)
@@ -128,6 +137,41 @@ class Machine:
         return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
 
+_COMING: Final[dict[str, "subprocess.Popen[bytes]"]] = {}
+"""By tool, what starts the ring's machine ahead of its ring."""
+
+
+def ring_machine(tool: str) -> Machine:
+    """The machine of a ring that nobody keeps between runs."""
+    return Machine(ROOT / "containers" / tool, f"ring{os.getpid()}")
+
+
+@contextmanager
+def coming(tool: str, log: Path) -> Iterator[None]:
+    """Start a ring's machine while other tests run, for `running` to take over.
+
+    At the end of the block it is gone, if nobody took it over.
+    """
+    machine = ring_machine(tool)
+    words = [str(machine.tool), "up", "--name", machine.name]
+    with log.open("wb") as output:
+        starts = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    _COMING[tool] = starts
+    try:
+        yield
+    finally:
+        if _COMING.pop(tool, None) is not None:
+            starts.terminate()  # it takes away what it has begun
+            starts.wait()
+            machine.down()
+
+
+def _has_come(tool: str) -> bool:
+    """Wait for a machine that is on its way; whether there is one now."""
+    starts = _COMING.pop(tool, None)
+    return starts is not None and starts.wait() == 0
+
+
 @contextmanager
 def running(tool: str, variable: str, session: pytest.Session | None = None) -> Iterator[Machine]:
     """Run a machine with the pair until the block ends.
@@ -137,9 +181,10 @@ def running(tool: str, variable: str, session: pytest.Session | None = None) -> 
     VDSM_TEST_ARTIFACTS.
     """
     kept = os.environ.get(variable)
-    machine = Machine(ROOT / "containers" / tool, kept or f"ring{os.getpid()}")
-    machine.up()
+    machine = Machine(ROOT / "containers" / tool, kept) if kept else ring_machine(tool)
     try:
+        if not _has_come(tool):
+            machine.up()
         yield machine
     finally:
         if not kept:

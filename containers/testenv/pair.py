@@ -74,7 +74,8 @@ def deploy(machine: Machine) -> None:
             installed = machine.run(
                 f"{source}/containers/install", "--root", "/", limit=machine.deploy_limit
             )
-            machine.run("systemctl", "is-active", "--quiet", *config.UNITS)
+            for unit in config.UNITS:  # given both, it would be content with one
+                machine.run("systemctl", "is-active", "--quiet", unit)
         except Failed as failure:
             failure.details += "\n" + journal(machine)
             raise

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machines import Machine
+from machines import Machine, active
 
 FAULTS = Path(__file__).parents[1] / "faults"
 PYTHON = "/opt/venv/bin/python"
@@ -101,4 +101,4 @@ def drop_in(machine: Machine, unit: str, name: str, text: str) -> None:
 def restart_pair(machine: Machine) -> None:
     """Restart both services with their units as they are now, and wait until they serve."""
     machine.sh("systemctl daemon-reload; systemctl restart supervdsm.service vdsm.service")
-    machine.wait("systemctl is-active --quiet supervdsm.service vdsm.service")
+    machine.wait(active("supervdsm.service", "vdsm.service"))

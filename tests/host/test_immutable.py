@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from host.installing import PLACE, bare_host, write
-from machines import Machine
+from machines import SERVES, Machine
 
 IMAGE = "/root/image"
 STORE = "/usr/lib/bootc/storage"
@@ -38,8 +38,7 @@ def host() -> Iterator[Machine]:
         machine.sh(BOOT_FROM_IT)
         machine.tool_run("reboot", machine.name)
         machine.sh("vdsm-tool pki init")
-        machine.wait("systemctl is-active --quiet vdsm.service")
-        machine.wait("systemctl is-active --quiet supervdsm.service")
+        machine.wait(SERVES)
         yield machine
 
 
@@ -70,7 +69,7 @@ def test_the_root_may_be_read_only(host: Machine) -> None:
     host.sh("mount --bind /usr /usr && mount -o remount,bind,ro /usr")
     try:
         host.sh("systemctl restart vdsm.target")
-        host.wait("systemctl is-active --quiet vdsm.service")
+        host.wait(SERVES)
         assert host.client("Host", "echo", "message=ro") == "ro"
         assert host.sh("findmnt -rno FSTYPE,PROPAGATION /rhev") == "tmpfs shared"
         assert host.sh("stat -c %u:%g /rhev/data-center/mnt") == "36:36"
@@ -94,7 +93,7 @@ def test_a_hung_daemon_is_killed_by_the_watchdog(host: Machine) -> None:
     old = host.sh(f"echo {main}")
     host.sh(f"kill -STOP {old}")
     host.wait(f"[ -n {main} ] && [ {main} != {old} ]", timeout=40)
-    host.wait("systemctl is-active --quiet vdsm.service")
+    host.wait(SERVES)
     assert host.client("Host", "echo", "message=again") == "again"
 
 
@@ -116,7 +115,7 @@ def test_the_host_s_image_upgrades_it(host: Machine, command: str) -> None:
 def test_it_comes_back_after_a_power_cut(host: Machine) -> None:
     host.tool_run("power-cut", host.name)
     host.tool_run("boot", host.name)
-    host.wait("systemctl is-active --quiet vdsm.service")
+    host.wait(SERVES)
     assert host.client("Host", "echo", "message=back") == "back"
 
 

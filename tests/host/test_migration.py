@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from host.installing import bare_host, install, installed, write
-from machines import Machine
+from machines import SERVES, Machine
 
 UUID = "4C4C4544-0046-3310-8051-B4C04F573332"
 ADDRESS = "192.0.2.2"
@@ -171,7 +171,7 @@ def test_a_host_moves_from_packages(packaged: Machine) -> None:
 
     # What the boot brings back comes from the files that vdsm of packages wrote.
     packaged.tool_run("reboot", packaged.name)
-    packaged.wait("systemctl is-active --quiet vdsm.service")
+    packaged.wait(SERVES)
     assert_the_same_host(packaged)
     assert packaged.sh(KEPT) == kept
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from machines import Machine
+from machines import SERVES, Machine
 
 
 @pytest.mark.parametrize("how", ["reboot", "power-cut"])
@@ -15,7 +15,7 @@ def test_7_the_pair_is_back_after(host: Machine, how: str) -> None:
         host.tool_run("boot", host.name)
     else:
         host.tool_run("reboot", host.name)
-    host.wait("systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service")
+    host.wait(SERVES)
     new = {unit: host.show(f"{unit}.service", "InvocationID") for unit in ("vdsm", "supervdsm")}
     assert not set(old.values()) & set(new.values())
     assert host.client("Host", "echo", "message=back") == "back"

@@ -13,6 +13,7 @@ import pytest
 
 from host.releases import Release
 from host.upgrades import AT, MOUNT, ONE, STATE, TWO, Upgrading
+from machines import SERVES
 from vdsm_tool.upgrade.model import Step
 
 OPERATOR = (Step.FETCHING, Step.FETCHED, Step.PREPARED, Step.NAMED, Step.STARTED)
@@ -116,7 +117,7 @@ def power_cut(host: Upgrading) -> None:
     machine = host.machine
     machine.tool_run("power-cut", machine.name)
     machine.tool_run("boot", machine.name)
-    machine.wait("systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service")
+    machine.wait(SERVES)
 
 
 @pytest.mark.parametrize("step", CUTS, ids=lambda step: step.name)

@@ -4,10 +4,10 @@
 import json
 from typing import Any, Final
 
+from machines import SERVES
 from vm.shell import Shell
 from vm.site import Site
 
-SERVES: Final = "systemctl is-active --quiet vdsm.target vdsm.service supervdsm.service"
 _NAME: Final = "online.service"
 # Somebody who needs the network, and starts at boot.
 _UNIT: Final = """
