@@ -156,9 +156,8 @@ class Actions:
                     machine.remove()  # a namespace may be left of a killed command
                     progress(f"{machine.title} {name} is not there")
                     continue
+                # By a power cut: nothing that a shutdown would write is kept.
                 with step(f"ending {machine.title} {name}"), undisturbed():
-                    if machine.running():
-                        machine.power_off()
                     machine.remove()
         return 0
 

@@ -4,12 +4,16 @@
 Whether a machine runs is asked of the kernel here, never of a pid in a file.
 """
 
+import errno
 import os
 import select
 import time
 from pathlib import Path
 
 from testenv.report import Failed
+
+_KILL_LIMIT = 30.0
+"""Seconds that processes may take to end on SIGKILL."""
 
 
 def mount_point() -> Path:
@@ -78,11 +82,23 @@ class Cgroup:
         if not self.populated():
             return
         (self.path / "cgroup.kill").write_text("1")
-        if not self.wait_empty(30):
+        if not self.wait_empty(_KILL_LIMIT):
             raise Failed(f"processes in {self.path} do not end on SIGKILL")
 
     def remove(self) -> None:
-        """Kill what is in it and take the directories away; fine if there are none."""
-        self.kill()
-        for directory, _, _ in os.walk(self.path, topdown=False):
-            Path(directory).rmdir()
+        """Kill what is in it and take the directories away; fine if there are none.
+
+        Who was just started may come in meanwhile, and is killed as well. Once the directories are
+        gone, nobody can.
+        """
+        deadline = time.monotonic() + _KILL_LIMIT
+        while self.path.exists():
+            self.kill()
+            try:
+                for directory, _, _ in os.walk(self.path, topdown=False):
+                    Path(directory).rmdir()
+            except OSError as error:
+                if error.errno not in (errno.EBUSY, errno.ENOTEMPTY, errno.ENOENT):
+                    raise
+                if time.monotonic() > deadline:
+                    raise Failed(f"{self.path} does not go away: {error.strerror}") from error
