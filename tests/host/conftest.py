@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from host.upgrades import Upgrading, set_up
-from machines import ROOT, Machine, running
+from machines import ROOT, Machine, coming, running
 
 SECONDS = 600
 """What one test may take: real services, on a machine that is shared."""
@@ -18,6 +18,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/tests/host/" in str(item.path) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def vm_on_its_way(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Boot the VM of the vm ring meanwhile, if that is run after this one.
+
+    Not before: it takes what two cores can give for more than a minute.
+    """
+    items = request.session.items
+    if os.environ.get("VDSM_TEST_VM") or not any("vm" in _fixtures(one) for one in items):
+        yield
+        return
+    with coming("testvm", tmp_path_factory.getbasetemp() / "testvm-up.log"):
+        yield
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 @pytest.fixture(scope="session")
