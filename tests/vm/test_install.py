@@ -4,6 +4,7 @@
 A machine of its own has podman and no trace of the pair, but the images in a read-only store.
 """
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from typing import Final
 import pytest
 
 from host import releases
-from machines import ROOT, Machine, Report
-from vm.boot import SERVES, Witness, reboot
+from machines import ROOT, SERVES, Machine, Report
+from vm.boot import Witness, reboot
 from vm.engine import Engine
 from vm.kernel import Kernel
 from vm.peer import Peer
@@ -43,12 +44,15 @@ STAYS: Final = (
 def bare() -> Iterator[Machine]:
     """A plain Debian 13."""
     subprocess.run([ROOT / "containers/images"], check=True, stdout=subprocess.DEVNULL)
-    machine = Machine(ROOT / "containers/testvm", "install")
+    machine = Machine(ROOT / "containers/testvm", f"install{os.getpid()}")
     machine.up(bare=True)
     try:
         yield machine
     finally:
         machine.down()
+    state = os.environ.get("VDSM_TESTENV_STATE", "/var/lib/vdsm-testenv")
+    assert not Path(state, "vm", machine.name).exists()
+    assert not list(Path("/run/netns").glob(f"*{machine.name}*"))
 
 
 def test_install_reboot_upgrade_reboot_rollback_uninstall(
