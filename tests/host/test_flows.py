@@ -7,6 +7,7 @@ by what it left in a file on the host.
 """
 
 import json
+import os
 import re
 import statistics
 import time
@@ -17,6 +18,8 @@ import pytest
 
 from host.faulty import EFFECTS, PYTHON, Faulty, drop_in, installed, restart_pair
 from machines import Machine, Report
+
+KILLS = int(os.environ.get("VDSM_FLOWS_KILLS", "30"))
 
 
 @pytest.fixture(scope="module")
@@ -172,16 +175,22 @@ def test_8_a_skewed_pair_refuses_to_talk(faulty: Faulty) -> None:
     assert faulty.call("effect", word="flow8-mended")["outcome"] == "ok"
 
 
-def test_a_hundred_kills_under_load(faulty: Faulty, report: Report) -> None:
+@pytest.mark.timeout(120 + KILLS * 5)
+def test_killed_again_and_again_under_load(faulty: Faulty, report: Report) -> None:
     host = faulty.machine
-    kills, rate, seed = 100, 50, 20260101
+    kills, rate, seed = KILLS, 50, 20260101
     host.sh(f": > {EFFECTS}")
     environment = "--env=PYTHONPATH=/opt/faults"
     load = host.start(
         "podman", "exec", "-i", environment, "vdsm", PYTHON, "-m", "faults.load", str(rate)
     )
     killer = host.run(
-        "python3", "/opt/faults/faults/killer.py", EFFECTS, str(kills), str(seed), timeout=500
+        "python3",
+        "/opt/faults/faults/killer.py",
+        EFFECTS,
+        str(kills),
+        str(seed),
+        timeout=60 + KILLS * 5,
     )
     out, _ = load.communicate(timeout=60)  # ends its stdin, and with it the load
     recoveries = sorted(json.loads(killer.stdout))
