@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 _LOCAL = PoolLimits(workers=2, tasks_per_worker=50)
 _STORAGE_STUCK_S = 3600.0  # one call may name many dead servers, each of which takes minutes
 
+# Calls on a dead domain hold as many workers as it has worker processes, until they fail; the
+# others are for the domains that are well. oVirt's, too, replaces workers that are blocked.
+_STORAGE_TIMES = 3
+
 # supervdsm changes the network once at a time and refuses a second change at once: one worker
 # waits for the engine with the first, another one is there to say so. A change has 900 s.
 _NETWORK = PoolLimits(workers=4, tasks_per_worker=20, stuck_s=1800.0)
@@ -125,7 +129,9 @@ class _Daemon:
         return {
             Lane.LOCAL: WorkerPool(_LOCAL),
             Lane.HOST: WorkerPool(limits),
-            Lane.STORAGE: WorkerPool(replace(limits, stuck_s=_STORAGE_STUCK_S)),
+            Lane.STORAGE: WorkerPool(
+                replace(limits, workers=_STORAGE_TIMES * limits.workers, stuck_s=_STORAGE_STUCK_S)
+            ),
             Lane.NETWORK: WorkerPool(_NETWORK),
         }
 
