@@ -139,7 +139,7 @@ def _block_size(domain: Files, asked: int) -> int:
         ) from error
     domain.unlink(_PROBE)
     if asked not in (BLOCK_SIZE_AUTO, found):
-        raise errors.StorageDomainBlockSizeMismatch(f"block_size={asked}, of the storage {found}")
+        raise errors.StorageDomainBlockSizeMismatch(f"blockSize is {asked}, of the storage {found}")
     return found
 
 

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What StorageDomain.create is asked for, checked as far as that needs no storage. Pure.
-
-Names in errors are oVirt's own (`sdUUID`, `block_size`, `max_hosts`): engines log them.
-"""
+"""What StorageDomain.create is asked for, checked as far as that needs no storage. Pure."""
 
 from __future__ import annotations
 
@@ -91,9 +88,9 @@ def _fits_in_a_line(character: str) -> bool:
 
 
 def _uuid(value: JSON) -> str:
-    uuid = model.uuid(value, "sdUUID")
+    uuid = model.uuid(value, "storagedomainID")
     if uuid == model.BLANK_UUID:
-        raise errors.InvalidParameter("sdUUID", "it is the blank uuid")
+        raise errors.InvalidParameter("storagedomainID", "it is the blank uuid")
     return uuid
 
 
@@ -132,11 +129,11 @@ def _version(value: JSON) -> int:
 def _block_size(value: JSON, version: int, kind: DomainType) -> int:
     allowed = (BLOCK_SIZE,) if version < 5 else _BLOCK_SIZES[kind]
     if not isinstance(value, int) or value not in allowed:
-        raise errors.InvalidParameter("block_size", f"{value!r:.40} is none of {allowed}")
+        raise errors.InvalidParameter("blockSize", f"{value!r:.40} is none of {allowed}")
     return value
 
 
 def _max_hosts(value: JSON) -> int:
     if not isinstance(value, int) or not 1 <= value <= MAX_HOSTS:
-        raise errors.InvalidParameter("max_hosts", f"{value!r:.40} is not within 1 and {MAX_HOSTS}")
+        raise errors.InvalidParameter("maxHosts", f"{value!r:.40} is not within 1 and {MAX_HOSTS}")
     return value
