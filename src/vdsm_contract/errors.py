@@ -197,6 +197,19 @@ class AccessDenied(VerbError):
 
 
 @dataclass(eq=False)
+class SanlockDumpFailed(VerbError):
+    """sanlock could not read leases, or what it found there is none."""
+
+    name: ClassVar[str] = f"{STORAGE}.SanlockDumpFailed"
+    path: str
+    status: int
+    stderr: str
+
+    def __str__(self) -> str:
+        return f"Failed to read the leases in {self.path}: {self.stderr or self.status}"
+
+
+@dataclass(eq=False)
 class KernelSettingFailed(VerbError):
     """The kernel refused a value in sysfs; `path` names the file."""
 

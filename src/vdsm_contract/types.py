@@ -266,6 +266,27 @@ class HardwareInfo(Struct, omit_defaults=True):
     systemSerialNumber: str | UnsetType = UNSET
 
 
+class SanlockLease(Struct, frozen=True, omit_defaults=True):
+    """A lease as it is on the disk. Offset in bytes; `own` is the host id and `gen` the generation
+    of its last owner, which holds it while `timestamp` is not 0; `lver` counts the owners of a
+    resource, and a host's lease of its id (whose `resource` is the host's name) has none.
+    """
+
+    offset: int
+    lockspace: str
+    resource: str
+    timestamp: int
+    own: int
+    gen: int
+    lver: int | UnsetType = UNSET
+
+
+class SanlockDump(Struct, frozen=True):
+    """The leases of a part of a file, in their order."""
+
+    leases: list[SanlockLease]
+
+
 class CpuVulnerabilities(Struct):
     """The kernel's word on each CPU vulnerability, by its name in capitals, such as MELTDOWN."""
 

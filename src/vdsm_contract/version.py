@@ -9,4 +9,4 @@ refuses to talk.
 from typing import Final
 
 RELEASE: Final = "0.1.0"
-CONTRACT_VERSION: Final = "3"
+CONTRACT_VERSION: Final = "4"

@@ -3,9 +3,10 @@
 
 from pathlib import Path
 
-from supervdsm.storage import access, mount
+from supervdsm.storage import access, mount, sanlock_direct
 from vdsm_contract import paths
 from vdsm_contract.interfaces.storage import Storage
+from vdsm_contract.types import SanlockDump
 
 
 class StorageRoom(Storage):
@@ -40,3 +41,16 @@ class StorageRoom(Storage):
         self, user: str, groups: list[str], target_path: str, perms: int = 7
     ) -> None:
         access.validate_access(user, groups, target_path, perms, data_center=self._data_center)
+
+    def sanlock_direct_dump(
+        self,
+        path: str,
+        offset: int = 0,
+        size: int | None = None,
+        block_size: int = 512,
+        alignment: int = 1048576,
+    ) -> SanlockDump:
+        leases = sanlock_direct.dump(
+            path, offset, size, block_size, alignment, data_center=self._data_center
+        )
+        return SanlockDump(leases)

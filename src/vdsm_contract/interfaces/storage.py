@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`org.ovirt.supervdsm.storage`: mounts below /rhev/data-center and access checks."""
+"""`org.ovirt.supervdsm.storage`: mounts below /rhev/data-center, access checks, and the leases in
+files there."""
 
 from vdsm_contract.declare import Interface, per_path, seconds, verb
-from vdsm_contract.errors import STORAGE, AccessDenied, MountFailed, UmountFailed
+from vdsm_contract.errors import (
+    STORAGE,
+    AccessDenied,
+    MountFailed,
+    SanlockDumpFailed,
+    UmountFailed,
+)
+from vdsm_contract.types import SanlockDump
 
 
 class Storage(Interface, name=STORAGE):
@@ -48,3 +56,22 @@ class Storage(Interface, name=STORAGE):
         self, user: str, groups: list[str], target_path: str, perms: int = 7
     ) -> None:
         """Check that `user` with `groups` may read (4), write (2) and search (1) `target_path`."""
+
+    @verb(
+        limit=seconds(60),
+        errors=(SanlockDumpFailed,),
+        touches="a child process as vdsm's user, below /rhev/data-center",
+    )
+    def sanlock_direct_dump(
+        self,
+        path: str,
+        offset: int = 0,
+        size: int | None = None,
+        block_size: int = 512,
+        alignment: int = 1048576,
+    ) -> SanlockDump:
+        """Read the leases in `size` bytes from `offset` (none: one alignment) of the file `path`.
+
+        All in bytes. `block_size` is 512 or 4096, `alignment` 1, 2, 4 or 8 MiB, both those of the
+        storage domain; `offset` and `size` are multiples of the alignment.
+        """
