@@ -12,18 +12,74 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
 
+import msgspec
+
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors
+from vdsm.storage.domain.create import has_external_leases
+from vdsm.storage.domain.describe import info
 from vdsm.storage.domain.os_errors import reading
 from vdsm.storage.files import Files, FileStat
-from vdsm.storage.formats import volume_metadata
-from vdsm.storage.layout import IMAGES, META_SUFFIX
-from vdsm.storage.model import VolumeMetadata, is_uuid
+from vdsm.storage.formats import volume_metadata, xleases
+from vdsm.storage.layout import IDS, IMAGES, LEASES, META_SUFFIX, XLEASES
+from vdsm.storage.model import DomainMetadata, VolumeMetadata, is_uuid
 from vdsm.storage.protocols import Domain
+from vdsm_contract.interfaces import Storage
 
 log = logging.getLogger(__name__)
 
 _FILES_AT_A_TIME: Final = 500
+
+RESERVED_LEASES: Final = 100
+"""Slots of dom_md/leases that are looked at: the first ones are reserved, 1 is the SPM's."""
+
+
+class Dumps:
+    """What StorageDomain.dump answers. For any thread; supervdsm reads the leases of sanlock."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def dump(self, domain: Domain, *, full: bool) -> dict[str, JSON]:
+        """StorageDomainDump; with `full` also the leases, where the domain has any.
+
+        Raises what reading the domain raises, MetadataError for an index of external leases that
+        is damaged, and supervdsm's errors.
+        """
+        dumped: dict[str, JSON] = {"metadata": info(domain), "volumes": volumes(domain)}
+        if full and domain.lock.supports_volume_leases:
+            metadata = domain.metadata()
+            dumped["leases"] = self._sanlock(LEASES, domain, metadata, RESERVED_LEASES)
+            dumped["lockspace"] = self._sanlock(IDS, domain, metadata, 1)
+        if full and has_external_leases(domain.version, domain.kind):
+            dumped["xleases"] = external_leases(domain)
+        return dumped
+
+    def _sanlock(self, path: str, domain: Domain, metadata: DomainMetadata, slots: int) -> JSON:
+        found = self._storage.sanlock_direct_dump(
+            str(domain.path / path),
+            size=slots * metadata.alignment,
+            block_size=metadata.block_size,
+            alignment=metadata.alignment,
+        )
+        leases: list[JSON] = msgspec.to_builtins(found.leases)
+        return leases
+
+
+def external_leases(domain: Domain) -> dict[str, JSON]:
+    """XleasesDumpMap: by the lease's name. Raises MetadataError."""
+    metadata = domain.metadata()
+    layout = xleases.Layout(metadata.alignment, metadata.block_size)
+    path = domain.path / XLEASES
+    with reading(str(path)):
+        data = domain.files.read_at(XLEASES, layout.index_offset, layout.index_size)
+    try:
+        return {
+            record.name: {"offset": record.offset, "updating": record.updating}
+            for _, record in xleases.Index(data, layout).leases()
+        }
+    except xleases.XleasesError as error:
+        raise errors.MetadataError(f"{path}: {error}") from error
 
 
 def volumes(domain: Domain) -> dict[str, JSON]:

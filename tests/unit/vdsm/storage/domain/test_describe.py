@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from storage.domain_site import DOMAIN, POOL, DomainSite
+from unit.vdsm.fakes import FakeStorage
 from vdsm.storage import errors
 from vdsm.storage.domain import describe, dump
+from vdsm.storage.domain.dump import Dumps
 from vdsm.storage.domain_types import DomainType
-from vdsm.storage.formats import volume_metadata
+from vdsm.storage.formats import volume_metadata, xleases
 from vdsm.storage.model import (
     BLANK_UUID,
     Allocation,
@@ -23,7 +25,7 @@ from vdsm.storage.model import (
     Legality,
     VolumeMetadata,
     VolumeType,
-)
+)from vdsm_contract.types import SanlockDump, SanlockLease
 
 IMAGE = "11d0e6f2-7c3f-4d0d-8f3e-5a6b7c8d9e0f"
 VOLUME = "22e1f7a3-8d4a-4e1e-9a4f-6b7c8d9e0f1a"
@@ -194,3 +196,68 @@ def test_a_volume_without_data_or_with_unreadable_metadata_is_invalid(site: Doma
     assert (without["status"], without["description"]) == ("INVALID", "disk")
     assert "truesize" not in without
     assert linked == {"image": IMAGE, "status": "INVALID"}
+
+
+class LeaseFiles(FakeStorage):
+    """supervdsm, as far as it reads leases."""
+
+    def sanlock_direct_dump(
+        self,
+        path: str,
+        offset: int = 0,
+        size: int | None = None,
+        block_size: int = 512,
+        alignment: int = 1048576,
+    ) -> SanlockDump:
+        self.calls.append((path, str(offset), str(size), str(block_size), str(alignment)))
+        held = SanlockLease(
+            offset=1048576, lockspace=DOMAIN, resource="SDM", timestamp=7, own=1, gen=2, lver=3
+        )
+        return SanlockDump([held])
+
+
+def test_a_full_dump_has_the_leases_of_a_shared_domain(site: DomainSite, tmp_path: Path) -> None:
+    site.mount("server:/export", "nfs4")
+    site.lifecycle.create(
+        site.new(kind=DomainType.NFS, remote_path="server:/export", block_size=512)
+    )
+    domain = site.domains.find(DOMAIN)
+    layout = xleases.Layout(1048576, 512)
+    index = xleases.dump_index(
+        xleases.IndexMetadata(DOMAIN, 1700000000, updating=False),
+        [xleases.Record(VOLUME, layout.lease_offset(0))],
+        layout,
+    )
+    domain.files.write_at("dom_md/xleases", layout.index_offset, index)
+    storage = LeaseFiles(tmp_path)
+    dumped = Dumps(storage).dump(domain, full=True)
+    held = {
+        "offset": 1048576,
+        "lockspace": DOMAIN,
+        "resource": "SDM",
+        "timestamp": 7,
+        "own": 1,
+        "gen": 2,
+        "lver": 3,
+    }
+    assert dumped == {
+        "metadata": describe.info(domain),
+        "volumes": {},
+        "leases": [held],
+        "lockspace": [held],
+        "xleases": {VOLUME: {"offset": 3 * 1048576, "updating": False}},
+    }
+    dom_md = domain.path / "dom_md"
+    assert storage.calls == [
+        (f"{dom_md}/leases", "0", str(100 * 1048576), "512", "1048576"),
+        (f"{dom_md}/ids", "0", "1048576", "512", "1048576"),
+    ]
+    domain.files.write_at("dom_md/xleases", layout.index_offset, bytes(512))
+    with pytest.raises(errors.MetadataError, match="xleases"):
+        Dumps(storage).dump(domain, full=True)
+
+
+def test_a_dump_that_is_not_full_asks_nobody_for_leases(site: DomainSite, tmp_path: Path) -> None:
+    site.made()
+    dumped = Dumps(FakeStorage(tmp_path)).dump(site.domains.find(DOMAIN), full=False)
+    assert set(dumped) == {"metadata", "volumes"}
