@@ -15,8 +15,10 @@ from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
 from vdsm.storage.domain.registry import MountedDomains
 from vdsm.storage.locks import ClusterLocks
+from vdsm.storage.locks.external import format_index
 from vdsm.storage.monitor.monitors import DomainMonitors
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
+from vdsm.storage.pool.pools import StoragePools
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
 from vdsm.storage.volume.qemu_img import QemuImg
@@ -38,6 +40,7 @@ class StorageServices:
     monitors: DomainMonitors
     resources: ResourceLocks
     tasks: TaskManager
+    pools: StoragePools
     qemu_img: QemuImg
     volumes: FileVolumes
 
@@ -59,13 +62,16 @@ def make(
     resources, tasks, qemu_img = ResourceLocks(), TaskManager(), QemuImg()
     volumes = FileVolumes(domains, resources, qemu_img)
     volumes.register(tasks)
+    monitors = DomainMonitors(domains)
+    pools = StoragePools(domains, monitors, tasks, resources, format_index)
     return StorageServices(
         filesystems=filesystems,
         locks=locks,
         domains=domains,
-        monitors=DomainMonitors(domains),
+        monitors=monitors,
         resources=resources,
         tasks=tasks,
+        pools=pools,
         qemu_img=qemu_img,
         volumes=volumes,
     )

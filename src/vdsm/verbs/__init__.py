@@ -26,6 +26,7 @@ def build_table(services: Services) -> Registry:
         local=host.local_table()
         | host_storage.local_table()
         | host_tasks.local_table()
+        | storage_pool.local_table()
         | task.local_table(),
         storage=host_storage.table() | storage_pool.table() | task.table(),
         network=network.change_table(),
