@@ -25,7 +25,8 @@ from vdsm.storage.model import (
     Legality,
     VolumeMetadata,
     VolumeType,
-)from vdsm_contract.types import SanlockDump, SanlockLease
+)
+from vdsm_contract.types import SanlockDump, SanlockLease
 
 IMAGE = "11d0e6f2-7c3f-4d0d-8f3e-5a6b7c8d9e0f"
 VOLUME = "22e1f7a3-8d4a-4e1e-9a4f-6b7c8d9e0f1a"
