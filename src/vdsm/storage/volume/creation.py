@@ -270,8 +270,9 @@ def _make_raw(task: Task, files: Files, path: str, new: NewVolume) -> None:
 
 
 def _share(domain: Domain, template: VolumeId, image: str, names: Sequence[str]) -> None:
-    """Links the files of a template's volume into an image's directory; what is there stays."""
-    for suffix in _SUFFIXES:
+    """Links the files of a template's volume into an image's directory, the `.meta` first, by which
+    the others are known as links; what is there stays."""
+    for suffix in (layout.META_SUFFIX, "", layout.LEASE_SUFFIX):
         name = template.volume + suffix
         source = layout.volume(template.image, name)
         if name not in names:
