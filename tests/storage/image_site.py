@@ -33,7 +33,7 @@ from vdsm.storage.model import (
 from vdsm.storage.protocols import Recovery
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.volume.qemu_img import Bitmap, Image, ImageInfo, QemuImg
-from vdsm.storage.volume.store import VolumeStore
+from vdsm.storage.volume.volumes import FileVolumes
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
 OTHER_IMAGE = "21111111-2222-4333-8444-555555555555"
@@ -121,7 +121,7 @@ class ImageSite(DomainSite):
         self.path_of_domain = self.made()
         self.headers = HeadersOnly()
         self.qemu_img = qemu_img or self.headers
-        self.store = VolumeStore(self.domains)
+        self.store = FileVolumes(self.domains, self.resources, self.qemu_img)
         self.links = PreparedLinks(root / "run/vdsm/storage")
         self.data_center = root / "rhev/data-center"
         self.images = Images(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from vdsm.storage import errors, layout
 from vdsm.storage.image import preparing
 from vdsm.storage.image.preparing import Link
-from vdsm.storage.model import BLANK_UUID, Allocation, Format, VolumeId
+from vdsm.storage.model import Format, VolumeId
 from vdsm.storage.protocols import Domain, Domains, Volumes
 from vdsm.storage.volume.qemu_img import Backing, Image, Operation, QemuImg
 
@@ -51,25 +51,24 @@ class VolumeData:
             )
         if bitmaps and Format.RAW in (top.metadata.format, new.metadata.format):
             raise errors.IncorrectFormat(f"{top.volume} or {new.volume} is RAW: it has no bitmaps")
-        sparse = new.metadata.allocation is Allocation.SPARSE
         return self._qemu_img.convert(
             self.images(source),
             self.image(new),
             backing=backing_of(target),
             compat=qcow2_compat(self._domains.find(new.volume.domain)),
             preallocation=new.metadata.allocation,
-            # A new file is known to be zero, so that holes stay holes, on every server. It has the
-            # size of the source; and one that was preallocated must stay so.
-            create=sparse and new.metadata.capacity == top.metadata.capacity,
+            # A new file is known to be zero, so that holes stay holes, on every server; it has the
+            # size of the source.
+            create=new.metadata.capacity == top.metadata.capacity,
             bitmaps=bitmaps,
-            unordered=new.metadata.format is Format.RAW and not sparse,
+            unordered=preparing.is_raw_preallocated(new.metadata),
         )
 
 
 def backing_of(chain: Sequence[Link]) -> Backing | None:
     """What the header of a chain's top says of the volume below it."""
     top = chain[-1]
-    if top.metadata.parent == BLANK_UUID:
+    if not preparing.has_parent(top.metadata):
         return None
     return backing(chain[-2])
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Images of file domains: prepared, torn down, listed and deleted.
+"""Images of file domains: prepared, torn down, listed, deleted, copied and repaired.
 
-Copies of images are in `vdsm.storage.image.copying`, chains that are repaired in `reconcile`.
+What takes long is a job of a task: the methods that return one check what can be checked at once,
+and the job does it under locks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
 from vdsm.storage.image import preparing
 from vdsm.storage.image.capacity import CapacityRepair
+from vdsm.storage.image.chains import Chains
+from vdsm.storage.image.copying import UNDO, ImageCopying, Operation, Place, Sync
+from vdsm.storage.image.data import VolumeData
 from vdsm.storage.image.prepared import PreparedLinks
 from vdsm.storage.image.removal import FINISH, ImageRemoval
 from vdsm.storage.model import BLANK_UUID, VolumeId
@@ -25,9 +29,9 @@ from vdsm.storage.protocols import (
     Resources,
     Task,
     Tasks,
-    Volumes,
 )
 from vdsm.storage.volume.qemu_img import QemuImg
+from vdsm.storage.volume.volumes import FileVolumes
 from vdsm_contract.paths import DATA_CENTER
 
 log = logging.getLogger(__name__)
@@ -39,7 +43,7 @@ class Images:
     def __init__(
         self,
         domains: Domains,
-        volumes: Volumes,
+        volumes: FileVolumes,
         resources: Resources,
         qemu_img: QemuImg,
         links: PreparedLinks | None = None,
@@ -52,10 +56,14 @@ class Images:
         self._data_center = data_center
         self._capacity = CapacityRepair(volumes, qemu_img)
         self._removal = ImageRemoval(domains, volumes)
+        data = VolumeData(domains, volumes, qemu_img)
+        self._copying = ImageCopying(domains, volumes, data, self._removal)
+        self._chains = Chains(volumes, data, qemu_img)
 
     def register(self, tasks: Tasks) -> None:
         """Makes the recoveries of the tasks of images known."""
         tasks.register(FINISH, self._finish)
+        tasks.register(UNDO, self._undo_copy)
 
     # --- prepare and teardown ---------------------------------------------------------------------
 
@@ -124,10 +132,87 @@ class Images:
 
         return job
 
+    def delete_volumes(self, domain: str, image: str, names: Sequence[str], *, force: bool) -> Job:
+        """The job that deletes volumes, in the order that they are named. Raises at once
+        StorageDomainDoesNotExist; the task fails as FileVolumes.delete does."""
+        self._domains.find(domain).refuse_unless_data()
+
+        def job(task: Task) -> JSON:
+            for name in names:
+                self._volumes.delete(task, VolumeId(domain, image, name), force=force)
+            return None
+
+        return job
+
     def finish_removals(self, domain: str) -> list[str]:
         """Removes what is left of images whose deletion a crash ended; their ids. For the SPM."""
         with self._resources.holding(Resource.domain(domain, exclusive=False)):
             return self._removal.finish_all(self._domains.find(domain))
+
+    # --- copies -----------------------------------------------------------------------------------
+
+    def move(self, place: Place, operation: Operation, *, force: bool) -> Job:
+        """The job that copies an image to another domain, and that deletes it from the source
+        after, when it is moved. Raises at once as ImageCopying.refuse_impossible does."""
+        self._copying.refuse_impossible(place)
+        moved = operation is Operation.MOVE
+
+        def job(task: Task) -> JSON:
+            with self._resources.holding(*self._copying.held(place, alone=moved)):
+                self._copying.refuse_impossible(place)
+                self._copying.make_structure(task, place, force=force)
+                self._copying.fill(task, place, Sync.ALL)
+                task.commit()
+                if moved:
+                    task.undo_with(Recovery(FINISH, (place.source, place.image)))
+                    self._removal.hide(place.source, place.image)
+                    self._removal.finish(place.source, place.image)
+                    task.commit()
+            return None
+
+        return job
+
+    def clone_structure(self, place: Place) -> Job:
+        """The job that makes the volumes of an image on another domain, empty. It can be reverted:
+        that removes them."""
+        self._copying.refuse_impossible(place)
+
+        def job(task: Task) -> JSON:
+            with self._resources.holding(*self._copying.held(place, alone=False)):
+                self._copying.refuse_impossible(place)
+                self._copying.make_structure(task, place, force=False)
+            return None
+
+        return job
+
+    def sync_data(self, place: Place, which: Sync) -> Job:
+        """The job that fills what clone_structure made."""
+        self._copying.refuse_impossible(place)
+
+        def job(task: Task) -> JSON:
+            with self._resources.holding(*self._copying.held(place, alone=False)):
+                self._copying.fill(task, place, which)
+            return None
+
+        return job
+
+    def reconcile(self, leaf: VolumeId) -> list[str]:
+        """Lets the metadata of a chain follow the headers of its volumes, after a merge that was
+        interrupted; the volumes that are left in it, from the base. No machine may use it."""
+        self._domains.find(leaf.domain).refuse_unless_data()
+        with self._resources.holding(
+            Resource.domain(leaf.domain, exclusive=False), Resource.image(leaf.domain, leaf.image)
+        ):
+            return self._chains.reconcile(leaf)
+
+    # --- recoveries -------------------------------------------------------------------------------
+
+    def _undo_copy(self, params: Sequence[str]) -> None:
+        domain, image = params
+        with self._resources.holding(
+            Resource.domain(domain, exclusive=False), Resource.image(domain, image)
+        ):
+            self._copying.undo(domain, image)
 
     def _finish(self, params: Sequence[str]) -> None:
         domain, image = params

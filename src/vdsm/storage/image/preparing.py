@@ -13,7 +13,15 @@ from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
 from vdsm.storage.files import FileStat
 from vdsm.storage.image.prepared import PreparedLinks
-from vdsm.storage.model import Legality, VolumeId, VolumeMetadata, VolumeType
+from vdsm.storage.model import (
+    BLANK_UUID,
+    Allocation,
+    Format,
+    Legality,
+    VolumeId,
+    VolumeMetadata,
+    VolumeType,
+)
 from vdsm.storage.protocols import Domain, Volumes
 
 _USER_BITS: Final = 0o700
@@ -41,6 +49,15 @@ def chain_of(volumes: Volumes, leaf: VolumeId) -> list[Link]:
             )
         links.append(Link(VolumeId(leaf.domain, leaf.image, volume.volume), metadata))
     return links
+
+
+def has_parent(metadata: VolumeMetadata) -> bool:
+    return metadata.parent != BLANK_UUID
+
+
+def is_raw_preallocated(metadata: VolumeMetadata) -> bool:
+    raw = metadata.format is Format.RAW
+    return raw and metadata.allocation is Allocation.PREALLOCATED
 
 
 def refuse_illegal(chain: list[Link]) -> None:

@@ -13,7 +13,7 @@ API = load()
 
 
 def test_all_of_ovirts_verbs_are_there() -> None:
-    assert len(API.verbs) == 205
+    assert len(API.verbs) == 206  # SDM.create_volume was in an older release
     assert {"Host.ping2", "VM.create", "StoragePool.connectStorageServer"} <= API.verbs.keys()
 
 
