@@ -9,8 +9,10 @@ from vdsm.verbs.host import Host
 from vdsm.verbs.host_network import HostNetwork
 from vdsm.verbs.host_storage import HostStorage
 from vdsm.verbs.host_tasks import HostTasks
+from vdsm.verbs.storage_domain import StorageDomain
 from vdsm.verbs.storage_pool import StoragePool
 from vdsm.verbs.task import Task
+from vdsm.verbs.volume import Volume
 
 __all__ = ["build_table"]
 
@@ -28,6 +30,10 @@ def build_table(services: Services) -> Registry:
         | host_tasks.local_table()
         | storage_pool.local_table()
         | task.local_table(),
-        storage=host_storage.table() | storage_pool.table() | task.table(),
+        storage=host_storage.table()
+        | StorageDomain(services).table()
+        | storage_pool.table()
+        | task.table()
+        | Volume(services).table(),
         network=network.change_table(),
     )
