@@ -13,12 +13,16 @@ from typing import Final
 from vdsm.host.tree import HostTree
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
+from vdsm.storage.domain.dump import Dumps
+from vdsm.storage.domain.lifecycle import Lifecycle
 from vdsm.storage.domain.registry import MountedDomains
+from vdsm.storage.image.images import Images
 from vdsm.storage.locks import ClusterLocks
 from vdsm.storage.locks.external import format_index
 from vdsm.storage.monitor.monitors import DomainMonitors
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
 from vdsm.storage.pool.pools import StoragePools
+from vdsm.storage.sdm.jobs import SdmJobs
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
 from vdsm.storage.volume.qemu_img import QemuImg
@@ -41,11 +45,16 @@ class StorageServices:
     resources: ResourceLocks
     tasks: TaskManager
     pools: StoragePools
+    lifecycle: Lifecycle
+    dumps: Dumps
     qemu_img: QemuImg
     volumes: FileVolumes
+    images: Images
+    sdm: SdmJobs
 
     def close(self) -> None:
         """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
+        self.sdm.close(_TASKS_END_S)
         self.tasks.close(_TASKS_END_S)
         self.monitors.close()
         self.filesystems.close()
@@ -55,15 +64,25 @@ def make(
     config: Config, supervdsm: Supervdsm, *, tree: HostTree, events: Events, jobs: Jobs
 ) -> StorageServices:
     """The parts, connected."""
-    del supervdsm, events, jobs  # of parts to come
     filesystems = WorkerFileSystems()
     locks = ClusterLocks(config.io_timeout)
     domains = MountedDomains(filesystems, tree, locks)
     resources, tasks, qemu_img = ResourceLocks(), TaskManager(), QemuImg()
     volumes = FileVolumes(domains, resources, qemu_img)
     volumes.register(tasks)
+    images = Images(domains, volumes, resources, qemu_img)
+    images.register(tasks)
     monitors = DomainMonitors(domains)
     pools = StoragePools(domains, monitors, tasks, resources, format_index)
+    lifecycle = Lifecycle(
+        domains=domains,
+        filesystems=filesystems,
+        locks=locks,
+        format_leases=format_index,
+        resources=resources,
+        pools=pools,
+        storage=supervdsm.storage,
+    )
     return StorageServices(
         filesystems=filesystems,
         locks=locks,
@@ -72,6 +91,10 @@ def make(
         resources=resources,
         tasks=tasks,
         pools=pools,
+        lifecycle=lifecycle,
+        dumps=Dumps(supervdsm.storage),
         qemu_img=qemu_img,
         volumes=volumes,
+        images=images,
+        sdm=SdmJobs(domains, volumes, resources, pools, qemu_img, jobs, events),
     )

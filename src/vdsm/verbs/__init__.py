@@ -9,6 +9,8 @@ from vdsm.verbs.host import Host
 from vdsm.verbs.host_network import HostNetwork
 from vdsm.verbs.host_storage import HostStorage
 from vdsm.verbs.host_tasks import HostTasks
+from vdsm.verbs.image import Image
+from vdsm.verbs.sdm import Sdm
 from vdsm.verbs.storage_domain import StorageDomain
 from vdsm.verbs.storage_pool import StoragePool
 from vdsm.verbs.task import Task
@@ -21,16 +23,19 @@ def build_table(services: Services) -> Registry:
     """All verbs, working with `services`. Touches neither the host nor supervdsm."""
     host, network, storage_pool = Host(services), HostNetwork(services), StoragePool(services)
     host_tasks, task = HostTasks(services), Task(services)
-    host_storage = HostStorage(services)
+    host_storage, sdm = HostStorage(services), Sdm(services)
     return registry(
         host.table(),
         network.table(),
         local=host.local_table()
         | host_storage.local_table()
         | host_tasks.local_table()
+        | sdm.local_table()
         | storage_pool.local_table()
         | task.local_table(),
         storage=host_storage.table()
+        | Image(services).table()
+        | sdm.table()
         | StorageDomain(services).table()
         | storage_pool.table()
         | task.table()
