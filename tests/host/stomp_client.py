@@ -41,16 +41,16 @@ def main() -> None:
     connection.set_listener("", listener)
     connection.connect(wait=True)
     connection.subscribe(ANSWERS, id="1", receipt="subscribed")
-    assert listener.receipts.get(timeout=10) == "subscribed"
+    assert listener.receipts.get(timeout=60) == "subscribed"
     answers = []
     for number, method in enumerate(methods):
         request = {"jsonrpc": "2.0", "method": method, "params": {}, "id": number}
         connection.send(REQUESTS, json.dumps(request), headers={"reply-to": ANSWERS})
-        answers.append(json.loads(listener.messages.get(timeout=30)))
+        answers.append(json.loads(listener.messages.get(timeout=60)))
     batch = [{"jsonrpc": "2.0", "method": "Host.ping2", "id": name} for name in ("a", "b")]
     batch.append({"jsonrpc": "2.0", "method": "Host.ping2"})  # a notification
     connection.send(REQUESTS, json.dumps(batch), headers={"reply-to": ANSWERS})
-    answers.append(json.loads(listener.messages.get(timeout=30)))
+    answers.append(json.loads(listener.messages.get(timeout=60)))
     connection.disconnect(receipt="bye")
     print(json.dumps(answers))
 

@@ -92,7 +92,7 @@ def test_a_hung_daemon_is_killed_by_the_watchdog(host: Machine) -> None:
     main = "$(pgrep -P $(systemctl show -P MainPID vdsm.service))"
     old = host.sh(f"echo {main}")
     host.sh(f"kill -STOP {old}")
-    host.wait(f"[ -n {main} ] && [ {main} != {old} ]", timeout=40)
+    host.wait(f"[ -n {main} ] && [ {main} != {old} ]", timeout=120)
     host.wait(SERVES)
     assert host.client("Host", "echo", "message=again") == "again"
 

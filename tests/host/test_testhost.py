@@ -132,7 +132,7 @@ def test_a_peer_reaches_the_host_and_nobody_else_does(host: str) -> None:
         assert server.stdout.readline() == b"ready\n"
         with pytest.raises(OSError), socket.create_connection(("192.0.2.2", 54321), timeout=1):
             pass
-        ask = "import socket; print(socket.create_connection(('192.0.2.2', 54321), 10).recv(9))"
+        ask = "import socket; print(socket.create_connection(('192.0.2.2', 54321), 60).recv(9))"
         answer = tool("exec", "--peer", host, "--", sys.executable, "-c", ask)
     assert answer.stdout == b"b'hello'\n", answer.stderr.decode()
 

@@ -13,7 +13,7 @@ def main() -> None:
     if identity:
         context.load_cert_chain(*identity)
     try:
-        raw = socket.create_connection((host, int(port)), timeout=20)
+        raw = socket.create_connection((host, int(port)), timeout=60)
         with context.wrap_socket(raw) as sock:
             sock.sendall(b"CONNECT\naccept-version:1.2\nhost:x\n\n\0")
             answer = sock.recv(1000)

@@ -123,7 +123,7 @@ class Engine:
         wire = self._beside.submit(lambda: Wire(PORT, self._tls, host=ADDRESS)).result()
         wire.connect()
         wire.frame("SUBSCRIBE", id="1", destination=EVENTS, ack="auto", receipt="r")
-        wire.recv("RECEIPT", 30)
+        wire.recv("RECEIPT", 90)
         with wire:
             yield Events(wire)
 
@@ -182,7 +182,7 @@ class Events:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def next(self, timeout: float = 30) -> Any:
+    def next(self, timeout: float = 90) -> Any:
         """The next event. Raises TimeoutError."""
         return json.loads(self._wire.recv("MESSAGE", timeout).body)
 

@@ -90,7 +90,7 @@ class Peer:
         """Run one command in it."""
         return self.shell(f"{_IN} {script}", timeout=timeout, check=check)
 
-    def reaches(self, address: str, *, mtu: int = 0, seconds: int = 15) -> bool:
+    def reaches(self, address: str, *, mtu: int = 0, seconds: int = 60) -> bool:
         """Whether an address answers within that time; with `mtu`, a packet of that size."""
         header = 48 if ":" in address else 28
         size = f"-M do -s {mtu - header}" if mtu else ""
@@ -107,14 +107,14 @@ class Peer:
     def watching(self, address: str) -> Iterator["Watch"]:
         """Ask an address ten times a second meanwhile."""
         self.shell(f"{_IN} ping -n -D -i 0.1 {address} >{_PINGS} 2>&1 & echo $! >{_PINGS}.pid")
-        self.shell(f"until grep -q time= {_PINGS}; do sleep 0.1; done", timeout=30)
+        self.shell(f"until grep -q time= {_PINGS}; do sleep 0.1; done", timeout=120)
         watch = Watch()
         try:
             yield watch
             # It must answer again, or the silence is not over.
             count = self.shell(f"grep -c time= {_PINGS}")
             more = f"[ $(grep -c time= {_PINGS}) -gt $(({count} + 3)) ]"
-            self.shell(f"until {more}; do sleep 0.1; done", timeout=60)
+            self.shell(f"until {more}; do sleep 0.1; done", timeout=120)
         finally:
             text = self.shell(f"kill -INT $(cat {_PINGS}.pid) || true; cat {_PINGS}")
         times = [float(at) for at in re.findall(r"^\[([0-9.]+)\].*time=", text, re.MULTILINE)]

@@ -69,7 +69,7 @@ class Site:
             'until [ -z "$(ip -6 addr show tentative)" ] &&'
             " ! bridge link | grep -q 'state \\(listening\\|learning\\)' &&"
             " ! ip link | grep -q NO-CARRIER.*LOWER_UP; do sleep 0.2; done",
-            timeout=60,
+            timeout=120,
         )
         return Kernel.read(self.shell)
 

@@ -63,7 +63,7 @@ def networks(site: Site) -> Iterator[Site]:
     assert not site.kernel().unlike(before)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
