@@ -188,7 +188,9 @@ class FakePools:
 class DomainSite:
     """Everything that makes and finds domains, below `root`."""
 
-    def __init__(self, root: Path, filesystems: FileSystems | None = None) -> None:
+    def __init__(
+        self, root: Path, filesystems: FileSystems | None = None, pools: FakePools | None = None
+    ) -> None:
         self.tree = HostTree(root)
         self.directory = root / "rhev/data-center/mnt"
         self.directory.mkdir(parents=True)
@@ -198,7 +200,7 @@ class DomainSite:
         self.faults = FaultyFileSystems()
         self.filesystems: FileSystems = filesystems or self.faults
         self.locks = FakeLocks()
-        self.pools = FakePools()
+        self.pools = pools or FakePools()
         self.storage = FakeStorage(root)
         self.resources = ResourceLocks(timeout_s=20)
         self.domains = MountedDomains(self.filesystems, self.tree, self.locks, self.directory)
