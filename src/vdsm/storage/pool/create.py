@@ -8,7 +8,6 @@ on from when it is made again.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -16,9 +15,8 @@ from vdsm.storage import errors
 from vdsm.storage.model import DomainClass, DomainMetadata, DomainStatus, PoolMetadata
 from vdsm.storage.pool import changes, locking
 from vdsm.storage.pool.changes import LeaseParameters
+from vdsm.storage.pool.changing import changed
 from vdsm.storage.protocols import Domain, Domains
-
-log = logging.getLogger(__name__)
 
 
 def create(
@@ -54,14 +52,12 @@ def create(
         return changes.attach(changes.become_regular(metadata), pool)
 
     # The master first, so that a call that is made again sees whose domains these are.
-    with ExitStack() as locks, ExitStack() as undo:
+    with ExitStack() as steps:
         for uuid in (master, *(one for one in members if one != master)):
             host_id = locking.reserved_host_id(before[uuid])
-            locks.enter_context(locking.holding(found[uuid].lock, host_id))
+            steps.enter_context(locking.holding(found[uuid].lock, host_id))
             change = as_master if uuid == master else as_member
-            undo.callback(_put_back, found[uuid], before[uuid], change(before[uuid]))
-            found[uuid].change_metadata(change)
-        undo.pop_all()
+            steps.enter_context(changed(found[uuid], change))
 
 
 def reconstruct(
@@ -112,11 +108,3 @@ def _check(found: Mapping[str, DomainMetadata], pool: str, master: str) -> None:
             raise errors.MixedDomainVersions(
                 f"{uuid} has version {metadata.version}, the master {master} has {wanted}"
             )
-
-
-def _put_back(domain: Domain, before: DomainMetadata, after: DomainMetadata) -> None:
-    """Undoes a change after a failure, which is what the caller is told."""
-    try:
-        domain.change_metadata(lambda now: before if now == after else now)
-    except (errors.StorageError, OSError) as error:
-        log.warning("Domain %s was not put back as it was: %s", domain.uuid, error)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from vdsm.storage import errors
 from vdsm.storage.model import MAX_DOMAINS_IN_POOL, DomainClass, DomainStatus
 from vdsm.storage.pool import changes, locking
+from vdsm.storage.pool.changing import changed
 from vdsm.storage.pool.connected import ConnectedPool, Surroundings
 from vdsm.storage.pool.spm import make_master_tree
 from vdsm.storage.protocols import Domain, Domains
@@ -51,8 +53,10 @@ class Members:
                 f" the master {pool.master.uuid} has {pool.master.version}"
             )
         watched = self._surroundings.is_watched(uuid)
-        with locking.holding(domain.lock, pool.host_id, keep_host_id=watched):
-            domain.change_metadata(lambda found: changes.attach(found, pool.uuid))
+        with (
+            locking.holding(domain.lock, pool.host_id, keep_host_id=watched),
+            changed(domain, lambda found: changes.attach(found, pool.uuid)),
+        ):
             pool.set_domain(uuid, DomainStatus.ATTACHED)
         self._surroundings.follow(pool)
 
@@ -89,13 +93,13 @@ class Members:
         if uuid == pool.master.uuid:
             raise errors.CannotDetachMaster(uuid)
         domain = self._domains.find(uuid)
-        if domain.metadata().domain_class is DomainClass.ISO:
-            # Other pools may change it at the same time.
-            with locking.holding(domain.lock, pool.host_id):
-                domain.change_metadata(lambda metadata: changes.detach(metadata, pool.uuid))
-        else:
-            domain.change_metadata(lambda metadata: changes.detach(metadata, pool.uuid))
-        self.forget(pool, uuid)
+        with ExitStack() as steps:
+            if domain.metadata().domain_class is DomainClass.ISO:
+                # Other pools may change it at the same time.
+                steps.enter_context(locking.holding(domain.lock, pool.host_id))
+            steps.enter_context(changed(domain, lambda found: changes.detach(found, pool.uuid)))
+            pool.set_domain(uuid, None)
+        self._surroundings.follow(pool)
 
     def forget(self, pool: ConnectedPool, uuid: str) -> None:
         """Takes a domain out of the pool's map and leaves the domain alone: it is lost. One that

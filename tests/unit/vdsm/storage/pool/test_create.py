@@ -115,6 +115,16 @@ def test_a_kill_is_repaired_by_the_same_call(tmp_path: Path) -> None:
         assert world.pools.domains(POOL) == {master: ACTIVE, **dict.fromkeys(others, ATTACHED)}
 
 
+def test_a_failure_changes_nothing(world: World) -> None:
+    master, other = world.make_domain(), world.make_domain()
+    before = world.bytes_of(master, other)
+    for fail_at in range(2):
+        world.fate.failing = fail_at
+        with pytest.raises(errors.StorageError):
+            world.create(master, other)
+        assert world.bytes_of(master, other) == before
+
+
 def test_a_pool_that_had_an_spm_is_not_made_again(world: World) -> None:
     master = world.begin(on_disk=True)
     world.pools.spm_stop(POOL)

@@ -137,6 +137,24 @@ def test_a_kill_is_repaired_by_the_same_call(
         assert (domain in world.pools.domains(POOL)) == bool(pools)
 
 
+@pytest.mark.parametrize("work", [_attach, _detach])
+def test_a_failure_changes_nothing(tmp_path: Path, work: Callable[[World, str], None]) -> None:
+    for fail_at in range(2):
+        root = tmp_path / str(fail_at)
+        root.mkdir()
+        world = World(root)
+        domain = world.make_domain()
+        members = () if work is _attach else (domain,)
+        master = world.begin(*members, on_disk=True)
+        before = world.bytes_of(master, domain)
+        world.fate.failing = fail_at
+        with pytest.raises(errors.StorageError):
+            work(world, domain)
+        assert world.bytes_of(master, domain) == before
+        work(world, domain)
+        assert world.bytes_of(master, domain) != before
+
+
 def test_a_domain_that_is_lost_is_taken_out_by_force(world: World) -> None:
     domain = world.make_domain()
     world.begin(domain)

@@ -4,6 +4,7 @@ live in the test. Several hosts may share the directory and the locks."""
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 import uuid
@@ -46,11 +47,17 @@ class Killed(BaseException):
 
 @dataclass
 class Fate:
-    """When the process is killed: before its n-th change of a file (None: never)."""
+    """When the process is killed: before its n-th change of a file (None: never); or which change
+    alone fails."""
 
     changes_left: int | None = None
+    failing: int | None = None
 
     def change(self) -> None:
+        if self.failing is not None:
+            self.failing -= 1
+            if self.failing == -1:
+                raise OSError(errno.EIO, "as the test wants it")
         if self.changes_left is None:
             return
         self.changes_left -= 1
