@@ -20,7 +20,7 @@ PACKAGES = {
 COMMANDS = {"vdsm": {"vdsm", "vdsm-client"}, "supervdsm": {"supervdsm", "vdsm-tool"}}
 TOOLS = (
     "mount", "umount", "mount.nfs", "lvm", "dmsetup", "xfs_repair", "mkfs.xfs", "mke2fs",
-    "fsck.ext4", "iscsiadm", "multipath", "kpartx", "udevadm", "modprobe",
+    "fsck.ext4", "iscsiadm", "multipath", "kpartx", "udevadm", "modprobe", "sanlock", "wdmd",
 )  # fmt: skip
 NOT_WANTED = ("cc", "gcc", "make", "ld", "pip", "pip3", "curl", "wget", "ssh")
 
@@ -119,6 +119,21 @@ def test_supervdsm_has_the_tools_of_its_verbs(host: Machine) -> None:
         "for tool in " + " ".join(TOOLS) + "; do command -v $tool >/dev/null || echo $tool; done"
     )
     assert in_image(host, "supervdsm", lookup).strip() == ""
+
+
+def test_sanlock_opens_no_disk_and_starts_as_itself(host: Machine) -> None:
+    assert in_image(host, "supervdsm", "id -Gn sanlock").strip() == "sanlock kvm"
+
+
+def test_vdsm_has_qemu_img_and_sanlock_s_library(host: Machine) -> None:
+    program = "qemu-img --version; python3 -Ic 'import sanlock; print(sanlock.HOST_LIVE)'"
+    found = in_image(host, "vdsm", program).splitlines()
+    assert found[0].startswith("qemu-img version")
+    assert found[-1] == "3"
+    unused = (
+        "command -v qemu-nbd qemu-io qemu-storage-daemon; ls /opt/venv/lib/python3*/dist-packages"
+    )
+    assert in_image(host, "vdsm", f"({unused}) 2>/dev/null; true").strip() == ""
 
 
 def test_no_host_s_identity_is_in_the_images(host: Machine) -> None:

@@ -11,7 +11,10 @@ from unitfiles import read_unit, seconds
 from vdsm_contract import paths
 
 CONTAINERS = ("vdsm", "supervdsm")
+LEASES = ("vdsm-sanlock", "vdsm-wdmd")
 SOCKETS = ("vdsm.socket", "supervdsm.socket")
+CAP_SYS_RESOURCE = 24
+"""capabilities(7): sanlock lifts its limits with it."""
 PYTHON = "/opt/venv/bin/python"
 MOUNT_POINT = "/rhev/data-center/mnt/test-units"
 
@@ -56,7 +59,7 @@ def in_vdsm(host: Machine, command: str) -> str:
     return host.sh(f"podman exec vdsm sh -c {shlex.quote(command)}")
 
 
-@pytest.mark.parametrize("name", [*CONTAINERS, "vdsm-lldpd", "vdsm-dhcp@"])
+@pytest.mark.parametrize("name", [*CONTAINERS, *LEASES, "vdsm-lldpd", "vdsm-dhcp@"])
 def test_quadlet_makes_of_each_line_what_it_says(host: Machine, name: str) -> None:
     cat = host.sh(f"systemctl cat {name}{'nic0' if name.endswith('@') else ''}.service")
     (start,) = [line for line in cat.splitlines() if line.startswith("ExecStart=")]
@@ -70,15 +73,26 @@ def test_quadlet_makes_of_each_line_what_it_says(host: Machine, name: str) -> No
 
 def test_systemd_finds_no_fault_in_the_units(host: Machine) -> None:
     services = ("vdsm.service", "supervdsm.service", "vdsm-lldpd.service", "vdsm-dhcp@nic0.service")
-    units = " ".join([*SOCKETS, "vdsm.target", *services])
+    leases = [f"{name}.service" for name in LEASES]
+    units = " ".join([*SOCKETS, "vdsm.target", *services, *leases])
     assert host.sh(f"systemd-analyze verify --generators=yes --man=no {units} 2>&1").strip() == ""
+
+
+def test_a_host_that_cannot_run_sanlock_does_without(host: Machine) -> None:
+    """The vm ring has one that can."""
+    bounding = int(host.sh("sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status"), 16)
+    sanlock = "active" if bounding & 1 << CAP_SYS_RESOURCE else "inactive"
+    assert host.show("vdsm-sanlock.service", "ActiveState") == sanlock
+    assert host.show("vdsm-wdmd.service", "ActiveState") == "inactive"
+    refused = host.run("systemctl", "restart", "vdsm-sanlock.service", check=False)
+    assert "refuse" in refused.stderr
 
 
 def test_vdsm_has_no_privilege(host: Machine) -> None:
     status = status_of(host, "vdsm")
     assert status["Uid"] == [str(paths.VDSM_UID)] * 4
     assert status["Gid"] == [str(paths.KVM_GID)] * 4
-    assert status["Groups"] == [str(paths.KVM_GID)]
+    assert status["Groups"] == [str(paths.KVM_GID), str(paths.SANLOCK_UID)]
     for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[which][0], 16) == 0
     assert status["NoNewPrivs"] == ["1"]
