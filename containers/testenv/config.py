@@ -79,6 +79,7 @@ VM_PACKAGES: Final = (
     "nfs-common",
     "nfs-kernel-server",
     "openssh-server",
+    "systemd-container",
     "targetcli-fb",
     "zstd",
 )
