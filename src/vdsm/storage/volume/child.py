@@ -53,10 +53,18 @@ class Outcome:
 class Child:
     """One run of a command. `abort` and `progress` are for any thread, `run` is called once."""
 
-    def __init__(self, argv: Sequence[str], *, name: str, timeout_s: float | None = None) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        name: str,
+        timeout_s: float | None = None,
+        grace_s: float = GRACE_S,
+    ) -> None:
         """`timeout_s` None: it may take as long as it needs; `name` is how errors call it."""
         self._argv = tuple(argv)
         self._timeout_s = timeout_s
+        self._grace_s = grace_s
         self._name = name
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -161,7 +169,7 @@ class Child:
             if self._poll() is not None:
                 break
             self._signal(number)
-            self._wait(GRACE_S)
+            self._wait(self._grace_s)
         if self._poll() is None:
             log.error("%s (pid %d) hangs in the kernel and is left", self._name, process.pid)
             name = f"reaper/{process.pid}"

@@ -210,8 +210,8 @@ class QemuImg:
 
     def bitmap_merge(self, source: Path, source_name: str, path: Path, name: str) -> None:
         """Adds what a bitmap of `source` has marked to the bitmap `name` of `path`."""
-        arguments = ("--merge", source_name, "-b", str(source), "-F", "qcow2")
-        self._bitmap(*arguments, path=path, name=name)
+        other = () if source == path else ("-b", str(source), "-F", "qcow2")
+        self._bitmap("--merge", source_name, *other, path=path, name=name)
 
     # --- what moves data ---------------------------------------------------------------------
 
@@ -230,9 +230,10 @@ class QemuImg:
     ) -> Operation:
         """Copies the data of `chain`, from the top to the base, into `target`.
 
-        With `backing` only what differs from it is written. Without `create` the target is there
-        and large enough, and if `target_is_zero` it reads as zeros. `unordered` is faster where the
-        target is preallocated.
+        With `backing` only the data of the top itself is written: what is below it must read the
+        same from the backing file. It is still the whole chain that is given. Without `create` the
+        target is there and large enough, and if `target_is_zero` it reads as zeros. `unordered` is
+        faster where the target is preallocated.
         """
         words = ["-p", "-t", "none", "-T", "none"]
         options = []
