@@ -129,6 +129,7 @@ class ImageSite(DomainSite):
         )
 
         self.recoveries = Recoveries()
+        self.store.register(self.recoveries)
         self.images.register(self.recoveries)
 
     def volume(
