@@ -287,6 +287,12 @@ class SanlockDump(Struct, frozen=True):
     leases: list[SanlockLease]
 
 
+class MountUsers(Struct, frozen=True):
+    """The processes that use a mount, as the host counts them."""
+
+    pids: list[int]
+
+
 class CpuVulnerabilities(Struct):
     """The kernel's word on each CPU vulnerability, by its name in capitals, such as MELTDOWN."""
 

@@ -3,10 +3,10 @@
 
 from pathlib import Path
 
-from supervdsm.storage import access, mount, sanlock_direct
+from supervdsm.storage import access, mount, sanlock_direct, users
 from vdsm_contract import paths
 from vdsm_contract.interfaces.storage import Storage
-from vdsm_contract.types import SanlockDump
+from vdsm_contract.types import MountUsers, SanlockDump
 
 
 class StorageRoom(Storage):
@@ -36,6 +36,9 @@ class StorageRoom(Storage):
 
     def umount(self, fs_file: str, force: bool = False, lazy: bool = False) -> None:
         mount.umount(fs_file, force=force, lazy=lazy, data_center=self._data_center)
+
+    def fuser(self, fs_file: str) -> MountUsers:
+        return MountUsers(users.fuser(fs_file, data_center=self._data_center))
 
     def validate_access(
         self, user: str, groups: list[str], target_path: str, perms: int = 7

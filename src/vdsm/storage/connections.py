@@ -161,9 +161,23 @@ class Connections:
             # Only what is not mounted is looked at: a look at a dead server's mount would hang.
             if mounted or _is_directory(target):
                 self._unmounting(target)
+                self._warn_of_users(target)
                 self._umount(target)
                 _remove_directory(target)
             self._users.pop(target, None)
+
+    def _warn_of_users(self, target: Path) -> None:
+        """Logs who goes on using the mount: it is gone for all others, and for them when they
+        end."""
+        try:
+            with self._slots:
+                users = self._storage.fuser(str(target)).pids
+        except ContractError as error:
+            log.warning("It is not known who uses %s: %s", target, error)
+            return
+        if users:
+            pids = ", ".join(map(str, users))
+            log.warning("%s is unmounted while it is used by the processes %s", target, pids)
 
     def _umount(self, target: Path) -> None:
         """Unmounts, also from a server that is gone and under files that are open."""

@@ -10,7 +10,7 @@ from vdsm_contract.errors import (
     SanlockDumpFailed,
     UmountFailed,
 )
-from vdsm_contract.types import SanlockDump
+from vdsm_contract.types import MountUsers, SanlockDump
 
 
 class Storage(Interface, name=STORAGE):
@@ -46,6 +46,11 @@ class Storage(Interface, name=STORAGE):
     )
     def umount(self, fs_file: str, force: bool = False, lazy: bool = False) -> None:
         """Unmount what is mounted on `fs_file`."""
+
+    @verb(limit=seconds(30), touches="reads /proc")
+    def fuser(self, fs_file: str) -> MountUsers:
+        """Tell which processes have files of the mount on `fs_file` open, or are in it. The
+        mount itself is not touched."""
 
     @verb(
         limit=seconds(60),

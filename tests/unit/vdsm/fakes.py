@@ -24,6 +24,7 @@ from vdsm_contract.types import (
     LldpInfo,
     LldpNeighbour,
     LldpTlv,
+    MountUsers,
     NetworkCapabilities,
     NetworkStatistics,
     Nic,
@@ -181,6 +182,8 @@ class FakeStorage(Storage):
     fail_mount: dict[str, ContractError] = field(default_factory=dict)
     fail_access: dict[str, ContractError] = field(default_factory=dict)
     fail_umount: ContractError | None = None
+    users: list[int] | ContractError = field(default_factory=list)
+    """The processes that use any mount."""
     mount_anyway: bool = False
     """Whether a mount that fails was made nevertheless."""
     rendezvous: threading.Barrier | None = None
@@ -213,6 +216,11 @@ class FakeStorage(Storage):
         if self.mounts.pop(fs_file, None) is None:
             raise UmountFailed(fs_file, errno.EINVAL, os.strerror(errno.EINVAL))
         self._write()
+
+    def fuser(self, fs_file: str) -> MountUsers:
+        if isinstance(self.users, ContractError):
+            raise self.users
+        return MountUsers(self.users)
 
     def validate_access(
         self, user: str, groups: list[str], target_path: str, perms: int = 7

@@ -136,6 +136,17 @@ def test_a_mount_of_two_connections_goes_with_the_last_one(world: World) -> None
     assert world.unmounting == [world.mnt / "server:_export"]
 
 
+def test_who_uses_a_mount_that_goes_is_logged_and_hinders_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    for users, said in (([7, 8], "processes 7, 8"), (SupervdsmUnavailable("gone"), "not known")):
+        world.connect(EXPORT)
+        world.storage.users = users
+        assert world.disconnect(EXPORT) == [0]
+        assert said in caplog.text
+        assert world.names() == []
+
+
 def test_a_connection_that_has_no_id_yet_holds_no_mount(world: World) -> None:
     world.connect_as(BLANK_UUID, EXPORT)
     world.connect_as("one", EXPORT)
