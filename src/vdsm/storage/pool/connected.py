@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from vdsm.storage import errors
+from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.model import DomainStatus, PoolMetadata, Role, SpmStatus
 from vdsm.storage.pool.backend import Backend
 from vdsm.storage.pool.links import Links
@@ -67,7 +68,8 @@ class Surroundings:
         self._watched: frozenset[str] = frozenset()
 
     def follow(self, pool: ConnectedPool) -> None:
-        """Links exactly the active domains that are there, and watches exactly the active ones."""
+        """Links exactly the active domains that are there, and watches exactly the active ones.
+        Raises StoragePoolConnectionError, TooManyDomainsInPool."""
         active = frozenset(pool.active())
         paths = {pool.master.uuid: pool.master.path}
         for uuid in active - {pool.master.uuid}:
@@ -76,7 +78,8 @@ class Surroundings:
             except errors.StorageError as error:
                 # It is linked when it is activated or the pool is refreshed, once it is there.
                 log.warning("Domain %s of pool %s is not linked: %s", uuid, pool.uuid, error)
-        self._links.refresh(pool.uuid, paths, pool.master.uuid)
+        with writing(f"links of pool {pool.uuid}", errors.StoragePoolConnectionError):
+            self._links.refresh(pool.uuid, paths, pool.master.uuid)
         self._watch(pool.host_id, active)
 
     def leave(self, pool: ConnectedPool) -> None:
@@ -85,7 +88,8 @@ class Surroundings:
         self._links.remove(pool.uuid)
 
     def link(self, pool: ConnectedPool, domain: Domain) -> None:
-        self._links.add(pool.uuid, domain.uuid, domain.path)
+        with writing(f"links of pool {pool.uuid}", errors.StoragePoolConnectionError):
+            self._links.add(pool.uuid, domain.uuid, domain.path)
 
     def is_watched(self, domain: str) -> bool:
         return domain in self._monitors.watched()

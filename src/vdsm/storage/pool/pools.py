@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.create import FormatLeases
+from vdsm.storage.domain.os_errors import reading
 from vdsm.storage.model import BLANK_UUID, DomainStatus, SpmStatus
 from vdsm.storage.pool import changes, create, info, master, members, vms
 from vdsm.storage.pool.backend import Backend, DiskBackend, MemoryBackend
@@ -301,11 +302,13 @@ class StoragePools:
     def domains_with_image(self, pool: str, image: str) -> list[str]:
         """The active domains that have a directory of the image."""
         current = self._pool(pool)
-        return [
-            uuid
-            for uuid in sorted(current.active())
-            if self._domains.find(uuid).files.exists(layout.image(image))
-        ]
+        found = []
+        for uuid in sorted(current.active()):
+            domain = self._domains.find(uuid)
+            with reading(str(domain.path)):
+                if domain.files.exists(layout.image(image)):
+                    found.append(uuid)
+        return found
 
     # --- machines ---------------------------------------------------------------------------------
 
@@ -352,9 +355,9 @@ class StoragePools:
         """Connects; a failure leaves no links and nothing watched."""
         try:
             self._surroundings.follow(pool)
-        except OSError as error:
+        except errors.StorageError:
             self._surroundings.leave(pool)
-            raise errors.StoragePoolConnectionError(f"{pool.uuid}: {error}") from error
+            raise
         self._connected = pool
         log.info("Connected to pool %s with host id %d", pool.uuid, pool.host_id)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vdsm.storage import errors, layout
+from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.formats.mailbox import Extend
 from vdsm.storage.model import MAX_HOSTS, SpmStatus
@@ -146,7 +147,8 @@ class Spm:
         mailbox = None
         if master.kind is not DomainType.LOCALFS:
             mailbox = SpmMonitor(master.files, self._max_host_id, _extender(pool))
-            mailbox.start()
+            with writing(str(master.path / layout.OUTBOX)):
+                mailbox.start()
         watch = _Watch(
             master,
             pool.host_id,
@@ -192,10 +194,12 @@ def _set_free(pool: ConnectedPool) -> None:
 
 
 def make_master_tree(domain: Domain) -> None:
-    """Makes the directories of tasks and of machines on a master or a backup domain."""
-    for directory in (layout.TASKS, layout.VMS):
-        if not domain.files.exists(directory):
-            domain.files.mkdir(directory, parents=True)
+    """Makes the directories of tasks and of machines on a master or a backup domain. Raises
+    NoSpaceLeft, InsufficientPermissions, StorageDomainMasterError."""
+    with writing(str(domain.path / layout.MASTER), errors.StorageDomainMasterError):
+        for directory in (layout.TASKS, layout.VMS):
+            if not domain.files.exists(directory):
+                domain.files.mkdir(directory, parents=True)
 
 
 def _extender(pool: ConnectedPool) -> Callable[[Extend], None]:

@@ -17,6 +17,7 @@ from dataclasses import replace
 
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.create import FormatLeases, has_external_leases
+from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.files import Files
 from vdsm.storage.formats import volume_metadata
 from vdsm.storage.model import CREATABLE_VERSIONS, DomainClass, VolumeMetadata, is_uuid
@@ -83,9 +84,10 @@ class Upgrades:
         metadata = replace(domain.metadata(), version=version)
         if not has_external_leases(version, metadata.kind):
             return
-        if not domain.files.exists(layout.XLEASES):
-            domain.files.create(layout.XLEASES)
-        self._format_leases(domain.files, metadata)
+        with writing(str(domain.path / layout.XLEASES)):
+            if not domain.files.exists(layout.XLEASES):
+                domain.files.create(layout.XLEASES)
+            self._format_leases(domain.files, metadata)
 
     def _convert_members(self, pool: ConnectedPool, members: list[str], version: int) -> None:
         with self._converting(pool.uuid):
@@ -125,6 +127,11 @@ def _finish(domain: Domain) -> None:
 
 
 def _rewrite_volumes(files: Files, encode: Callable[[VolumeMetadata], bytes]) -> None:
+    with writing(str(files.root / layout.IMAGES)):
+        _rewrite(files, encode)
+
+
+def _rewrite(files: Files, encode: Callable[[VolumeMetadata], bytes]) -> None:
     paths = _metadata_paths(files)
     for start in range(0, len(paths), _BATCH):
         batch = paths[start : start + _BATCH]

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout, model
+from vdsm.storage.domain.os_errors import reading, writing
 from vdsm.storage.files import Files
 
 MAX_OVF: Final = 4 << 20
@@ -41,33 +41,32 @@ def machines(value: JSON) -> list[Machine]:
 
 def update(files: Files, wanted: Iterable[Machine]) -> None:
     """Writes the OVF of each machine; what was there of it gives way in one step. Raises
-    NoSpaceLeft, OSError."""
+    NoSpaceLeft, InsufficientPermissions, FileWriteError."""
     for machine in wanted:
         directory = f"{layout.VMS}/{machine.uuid}"
-        try:
+        with writing(str(files.root / directory)):
             if not files.exists(directory):
                 files.mkdir(directory, parents=True)
             files.write(_ovf(machine.uuid), machine.ovf.encode(errors="replace"))
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise errors.NoSpaceLeft(f"for the OVF of machine {machine.uuid}") from error
-            raise
 
 
 def remove(files: Files, machine: str) -> None:
     """Removes a machine's directory; one that is not there is no error."""
-    files.remove_tree(f"{layout.VMS}/{machine}")
+    with writing(str(files.root / layout.VMS / machine)):
+        files.remove_tree(f"{layout.VMS}/{machine}")
 
 
 def uuids(files: Files) -> list[str]:
     """The machines that have a directory."""
-    return [name for name in files.list(layout.VMS) if model.is_uuid(name)]
+    with reading(str(files.root / layout.VMS)):
+        return [name for name in files.list(layout.VMS) if model.is_uuid(name)]
 
 
 def ovfs(files: Files, wanted: Sequence[str]) -> dict[str, str]:
     """The OVF of each of the machines that are there; all when none is named."""
     found = wanted or uuids(files)
-    contents = files.read_many([_ovf(uuid) for uuid in found], limit=MAX_OVF)
+    with reading(str(files.root / layout.VMS)):
+        contents = files.read_many([_ovf(uuid) for uuid in found], limit=MAX_OVF)
     return {
         uuid: data.decode(errors="replace")
         for uuid, data in zip(found, contents, strict=True)
