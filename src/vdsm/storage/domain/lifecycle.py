@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _NFS: Final = frozenset({"nfs", "nfs4"})
 _UNICODE_VERSION: Final = 3
+_PATIENCE_S: Final = 10.0  # for other mounts to say that they do not have what is to be made
 _READ, _WRITE, _SEARCH = 4, 2, 1
 
 # A domain whose metadata is gone or broken can still be wiped.
@@ -126,7 +127,7 @@ class Lifecycle:
 
     def _refuse_existing(self, uuid: str) -> None:
         try:
-            place = self._domains.locate(uuid)
+            place = self._domains.locate(uuid, _PATIENCE_S)
         except errors.StorageDomainDoesNotExist:
             return
         raise errors.StorageDomainAlreadyExists(f"{uuid} on {place.mounted.target}")

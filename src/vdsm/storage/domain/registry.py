@@ -111,12 +111,14 @@ class MountedDomains:
             _, domain = self._known.setdefault(uuid, (place.mounted, found))
         return domain
 
-    def locate(self, uuid: str) -> Place:
-        """Where a domain is, even one with unreadable metadata. Raises
-        StorageDomainDoesNotExist."""
+    def locate(self, uuid: str, patience_s: float | None = None) -> Place:
+        """Where a domain is, even one with unreadable metadata. Raises StorageDomainDoesNotExist
+        when it is on no mount that answers, within `patience_s` seconds or by the workers' limit.
+        """
         place = None
         if is_uuid(uuid):
-            place = first(lambda mounted: self._on(mounted, uuid), self.mounts(), _AT_A_TIME)
+            mounted = self.mounts()
+            place = first(lambda one: self._on(one, uuid), mounted, _AT_A_TIME, patience_s)
         if place is None:
             raise errors.StorageDomainDoesNotExist(uuid)
         return place

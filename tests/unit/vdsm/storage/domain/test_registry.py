@@ -106,6 +106,13 @@ def test_a_dead_mount_holds_up_no_search_on_another_one(site: DomainSite, dead: 
     assert site.domains.find(DOMAIN).mount != dead
 
 
+def test_whoever_has_no_patience_waits_for_no_dead_mount(site: DomainSite, dead: Path) -> None:
+    assert dead.is_dir()
+    with pytest.raises(errors.StorageDomainDoesNotExist):
+        site.domains.locate(OTHER, patience_s=0.1)
+    assert site.domains.locate(DOMAIN, patience_s=30).files.root.name == DOMAIN
+
+
 def test_a_mount_that_fails_is_left_out(site: DomainSite) -> None:
     site.made()
     broken = site.mount("/broken")
