@@ -135,6 +135,7 @@ class VolumeCreation:
         if self._store.children(volume):
             raise errors.VolumeHasChildren(str(volume))
         remove_files(self._store, volume)
+        self._remove_half_written(domain, volume.image)
         settle_parent(self._store, volume.domain, volume.image)
         self._remove_empty_image(domain, volume.image)
 
@@ -207,6 +208,14 @@ class VolumeCreation:
             raise errors.VolumeCreationError(f"{volume}: {error.reason}") from error
 
     # --- the way back ----------------------------------------------------------------------------
+
+    def _remove_half_written(self, domain: Domain, image: str) -> None:
+        """Removes metadata whose writing was killed, such as the parent's when it was to become
+        internal."""
+        with writing(f"image {image} in domain {domain.uuid}", errors.VolumeUnlinkError):
+            for name in image_names(domain.files, image) or ():
+                if name.endswith(layout.META_SUFFIX + ".new"):
+                    domain.files.unlink(f"{layout.image(image)}/{name}", missing_ok=True)
 
     def _remove_empty_image(self, domain: Domain, image: str) -> None:
         described = self._store.image_metadata(domain.uuid, image)
