@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from storage import guest_data
 from storage.domain_site import DOMAIN, OTHER, POOL, Killed
 from storage.image_site import (
     BASE,
@@ -68,12 +69,13 @@ class RealSite(ImageSite):
         return made
 
     def write(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> None:
-        qemu_io(self, volume, f"write -P {pattern} {offset} {size}")
+        kind = self.store.metadata(volume).format
+        guest_data.write(self.store.path(volume), kind, pattern, offset, size)
 
     def holds(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> bool:
         """Whether a machine reads this at the top of a chain."""
-        answer = qemu_io(self, volume, f"read -P {pattern} {offset} {size}")
-        return "verification failed" not in answer
+        kind = self.store.metadata(volume).format
+        return guest_data.holds(self.store.path(volume), kind, pattern, offset, size)
 
     def three(self) -> list[VolumeId]:
         """A chain in which each volume has written something of its own."""
@@ -87,18 +89,6 @@ class RealSite(ImageSite):
         """Whether the data of `three` is there."""
         read = [self.holds(leaf, pattern, (pattern - 1) * MIB) for pattern in (1, 2, 3)]
         return all(read) and self.holds(leaf, 0, 3 * MIB)
-
-
-def qemu_io(site: ImageSite, volume: VolumeId, command: str) -> str:
-    name = "qcow2" if site.store.metadata(volume).format is Format.COW else "raw"
-    argv = ["qemu-io", "-f", name, "-c", command, str(site.store.path(volume))]
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
-    return done.stdout + done.stderr
-
-
-def is_clean(site: ImageSite, volume: VolumeId) -> bool:
-    argv = ["qemu-img", "check", "-q", "-f", "qcow2", str(site.store.path(volume))]
-    return subprocess.run(argv, check=False, timeout=60).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +114,7 @@ def test_what_was_written_is_read_through_the_prepared_path(site: RealSite) -> N
     path = str(answer["path"])
     assert path.startswith(str(site.links.path(DOMAIN, IMAGE)))
     for pattern in (1, 2, 3):
-        command = f"read -P {pattern} {(pattern - 1) * MIB} {MIB}"
-        argv = ["qemu-io", "-r", "-f", "qcow2", "-c", command, path]
-        done = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60)
-        assert "verification failed" not in done.stdout + done.stderr
+        assert guest_data.holds(Path(path), Format.COW, pattern, (pattern - 1) * MIB)
     site.images.teardown(DOMAIN, IMAGE)
     assert not Path(path).parent.exists()
 
@@ -138,7 +125,7 @@ def test_a_copied_image_is_the_same_on_the_other_domain(site: RealSite) -> None:
     copies = [on(OTHER, volume) for volume in chain]
     assert site.is_whole(copies[-1])
     assert site.is_whole(chain[-1])
-    assert [is_clean(site, volume) for volume in copies[1:]] == [True, True]
+    assert [guest_data.is_clean(site.store.path(volume)) for volume in copies[1:]] == [True, True]
     for volume, copy in zip(chain, copies, strict=True):
         expected = replace(site.store.metadata(volume), domain=OTHER)
         assert replace(site.store.metadata(copy), ctime=expected.ctime) == expected
@@ -201,7 +188,7 @@ def test_an_image_of_a_template_is_moved_to_where_the_template_is(site: RealSite
     run(site.images.move(PLACE, Operation.MOVE, force=False))
     assert site.holds(on(OTHER, leaf), 3, 2 * MIB)
     assert site.holds(on(OTHER, leaf), 1, 3 * MIB)
-    assert is_clean(site, on(OTHER, leaf))
+    assert guest_data.is_clean(site.store.path(on(OTHER, leaf)))
 
 
 def test_a_structure_is_cloned_and_filled_in_two_steps(site: RealSite) -> None:
