@@ -30,7 +30,7 @@ class Shell:
         process.stdin.flush()
         output, status = self._answer(process, timeout, script)
         if check and status:
-            errors = self(f"tail -c 4000 {_ERRORS}")
+            errors = self.vm.sh(f"tail -c 4000 {_ERRORS}")  # a script here would empty it first
             raise MachineError(f"{script}: {status}\n{output}\n{errors}")
         return output.rstrip("\n")
 
