@@ -7,18 +7,21 @@ used. `close` ends what they started.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Final
 
 from vdsm.host.tree import HostTree
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.events import Events
+from vdsm.storage import errors
 from vdsm.storage.domain.dump import Dumps
 from vdsm.storage.domain.lifecycle import Lifecycle
 from vdsm.storage.domain.registry import MountedDomains
 from vdsm.storage.image.images import Images
 from vdsm.storage.locks import ClusterLocks
 from vdsm.storage.locks.external import format_index
+from vdsm.storage.model import DomainStatus
 from vdsm.storage.monitor.monitors import DomainMonitors
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
 from vdsm.storage.pool.pools import StoragePools
@@ -29,6 +32,8 @@ from vdsm.storage.volume.qemu_img import QemuImg
 from vdsm.storage.volume.volumes import FileVolumes
 from vdsm_contract.config import Config
 from vdsm_contract.proxy import Supervdsm
+
+log = logging.getLogger(__name__)
 
 _TASKS_END_S: Final = 5.0
 """How long tasks may take to end when vdsm does; the next SPM undoes those that did not."""
@@ -74,6 +79,7 @@ def make(
     images.register(tasks)
     monitors = DomainMonitors(domains)
     pools = StoragePools(domains, monitors, tasks, resources, format_index)
+    pools.when_spm(lambda pool: _sweep(pools, images, pool))
     lifecycle = Lifecycle(
         domains=domains,
         filesystems=filesystems,
@@ -98,3 +104,12 @@ def make(
         images=images,
         sdm=SdmJobs(domains, volumes, resources, pools, qemu_img, jobs, events),
     )
+
+
+def _sweep(pools: StoragePools, images: Images, pool: str) -> None:
+    """A new SPM finishes the deletions of images that a crash ended, of any host."""
+    try:
+        statuses = pools.domains(pool)
+        images.sweep(uuid for uuid, each in statuses.items() if each is DomainStatus.ACTIVE)
+    except (errors.StorageError, OSError) as error:
+        log.warning("Images that were deleted are left in pool %s: %s", pool, error)

@@ -8,7 +8,8 @@ and the job does it under locks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from vdsm.jsonrpc.errors import JSON
@@ -19,8 +20,8 @@ from vdsm.storage.image.chains import Chains
 from vdsm.storage.image.copying import UNDO, ImageCopying, Operation, Place, Sync
 from vdsm.storage.image.data import VolumeData
 from vdsm.storage.image.prepared import PreparedLinks
-from vdsm.storage.image.removal import FINISH, ImageRemoval
-from vdsm.storage.model import BLANK_UUID, VolumeId
+from vdsm.storage.image.removal import FINISH, ImageRemoval, hidden
+from vdsm.storage.model import BLANK_UUID, MAX_DOMAINS_IN_POOL, VolumeId
 from vdsm.storage.protocols import (
     Domains,
     Job,
@@ -32,6 +33,7 @@ from vdsm.storage.protocols import (
 )
 from vdsm.storage.volume.qemu_img import QemuImg
 from vdsm.storage.volume.volumes import FileVolumes
+from vdsm.storage.workers import Workers
 from vdsm_contract.paths import DATA_CENTER
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class Images:
         self._links = links or PreparedLinks()
         self._data_center = data_center
         self._capacity = CapacityRepair(volumes, qemu_img)
+        self._sweeper = Workers("image-removals", 1, MAX_DOMAINS_IN_POOL)
         self._removal = ImageRemoval(domains, volumes)
         data = VolumeData(domains, volumes, qemu_img)
         self._copying = ImageCopying(domains, volumes, data, self._removal)
@@ -145,9 +148,24 @@ class Images:
         return job
 
     def finish_removals(self, domain: str) -> list[str]:
-        """Removes what is left of images whose deletion a crash ended; their ids. For the SPM."""
-        with self._resources.holding(Resource.domain(domain, exclusive=False)):
-            return self._removal.finish_all(self._domains.find(domain))
+        """Removes what is left of images whose deletion a crash ended; their ids."""
+        images = hidden(self._domains.find(domain).files)
+        for image in images:
+            log.info("Removing what is left of image %s in domain %s", image, domain)
+            self._finish((domain, image))
+        return images
+
+    def sweep(self, domains: Iterable[str]) -> None:
+        """Begins to finish the removals on these domains, in the background: for a new SPM. Those
+        that fail are left to the next one."""
+        for domain in domains:
+            self._sweeper.submit(partial(self._sweep, domain))
+
+    def _sweep(self, domain: str) -> None:
+        try:
+            self.finish_removals(domain)
+        except (errors.StorageError, OSError) as error:
+            log.warning("Images that were deleted are left in domain %s: %s", domain, error)
 
     # --- copies -----------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Final
 from vdsm.storage import errors, layout
 from vdsm.storage.files import Files
 from vdsm.storage.model import VolumeId, VolumeType, is_uuid
-from vdsm.storage.protocols import Domain, Domains, Volumes
+from vdsm.storage.protocols import Domains, Volumes
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +68,6 @@ class ImageRemoval:
             self._domains.find(domain).files.remove_tree(removed_image(image))
         except OSError as error:
             raise errors.ImageDeleteError(f"image {image}, domain {domain}: {error}") from error
-
-    def finish_all(self, domain: Domain) -> list[str]:
-        """Removes what is left of all images that were hidden; their ids."""
-        images = hidden(domain.files)
-        for image in images:
-            log.info("Removing what is left of image %s in domain %s", image, domain.uuid)
-            self.finish(domain.uuid, image)
-        return images
 
 
 def removed_image(image: str) -> str:

@@ -10,7 +10,7 @@ change with it, taken together; what is refused is refused before anything chang
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
@@ -54,6 +54,11 @@ class StoragePools:
         self._members = Members(domains, self._surroundings, self._upgrades.convert)
         self._spm = Spm(tasks, self._upgrades.upgrade)
         self._connected: ConnectedPool | None = None
+        self._as_spm: list[Callable[[str], None]] = []
+
+    def when_spm(self, begin: Callable[[str], None]) -> None:
+        """What a new SPM of a pool shall begin with; it must not raise."""
+        self._as_spm.append(begin)
 
     # --- the protocol `Pools` ---------------------------------------------------------------------
 
@@ -212,6 +217,8 @@ class StoragePools:
             current = self._pool(pool)
             with self._resources.holding(Resource.pool(pool), Resource.domain(current.master.uuid)):
                 self._spm.start(self._pool(pool), request)
+            for begin in self._as_spm:
+                begin(pool)
             return None
 
         return self._tasks.start("spmStart", job)

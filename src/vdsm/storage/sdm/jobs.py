@@ -23,10 +23,10 @@ from vdsm.storage.sdm.job import StorageJob, Work
 from vdsm.storage.sdm.merging import Merges
 from vdsm.storage.sdm.updating import amend_volume, update_volume
 from vdsm.storage.sdm.volume_work import VolumeWork
-from vdsm.storage.sdm.workers import Workers
 from vdsm.storage.volume.creation import refuse_impossible
 from vdsm.storage.volume.qemu_img import QemuImg
 from vdsm.storage.volume.volumes import FileVolumes
+from vdsm.storage.workers import Workers
 
 WORKERS: Final = 10
 """Jobs that run at a time, as many as tasks."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from storage.domain_site import DOMAIN, OTHER, Killed
 from storage.image_site import BASE, IMAGE, LEAF, OTHER_IMAGE, ImageSite, InlineTask, run
 from vdsm.storage import errors
 from vdsm.storage.model import BLANK_UUID, VolumeType
+from vdsm.storage.protocols import Resource
 
 HIDDEN = f"_remove_me_{IMAGE}"
 
@@ -107,6 +109,17 @@ def test_what_another_host_left_is_found_and_removed(site: ImageSite) -> None:
     assert site.images.finish_removals(DOMAIN) == [IMAGE]
     assert site.names() == [OTHER_IMAGE, "_remove_me_no-uuid"]
     assert site.images.finish_removals(DOMAIN) == []
+
+
+def test_a_new_spm_removes_what_was_left_and_waits_for_nobody(site: ImageSite) -> None:
+    site.chain(IMAGE, BASE)
+    site.directory_of(IMAGE).rename(site.directory_of(HIDDEN))
+    with site.resources.holding(Resource.image(DOMAIN, IMAGE)):
+        site.images.sweep([OTHER, DOMAIN])
+        assert site.names() == [HIDDEN]
+    removed = threading.Event()
+    while site.names():
+        assert not removed.wait(0.01)
 
 
 def test_volumes_of_an_image_and_of_a_domain(site: ImageSite) -> None:

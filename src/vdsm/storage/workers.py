@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Threads that run jobs: few at a time, and a queue with an end."""
+"""Threads that do work in the background: few at a time, and a queue with an end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Workers:
                 self._queue.put_nowait(work)
             except queue.Full:
                 waiting = self._queue.maxsize
-                raise errors.AddTaskError(f"{waiting} jobs are waiting already") from None
+                raise errors.AddTaskError(f"{self._name}: {waiting} wait already") from None
             self._unfinished += 1
             if self._started < min(self._unfinished, self._threads):
                 self._started += 1
