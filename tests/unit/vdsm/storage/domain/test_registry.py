@@ -36,6 +36,27 @@ def test_a_domain_is_found_with_what_it_is(site: DomainSite) -> None:
     assert site.domains.uuids() == [DOMAIN]
 
 
+@pytest.mark.parametrize("version", [0, 2, 3, 4, 5])
+def test_domains_of_all_versions_are_read_and_changed(site: DomainSite, version: int) -> None:
+    metadata = site.made() / "dom_md/metadata"
+    old = domain_metadata.decode(metadata.read_bytes(), "")
+    old = replace(old, version=version, block_size=512)
+    metadata.write_bytes(domain_metadata.encode(old))
+    domain = site.domains.find(DOMAIN)
+    assert domain.version == version
+    assert domain.change_metadata(lambda found: replace(found, description="new")) == replace(
+        old, description="new"
+    )
+
+
+def test_a_domain_of_an_unknown_version_is_refused(site: DomainSite) -> None:
+    metadata = site.made() / "dom_md/metadata"
+    old = domain_metadata.decode(metadata.read_bytes(), "")
+    metadata.write_bytes(domain_metadata.encode(replace(old, version=6)))
+    with pytest.raises(errors.UnsupportedDomainVersion, match=str(metadata)):
+        site.domains.find(DOMAIN)
+
+
 def test_a_domain_is_searched_once(site: DomainSite) -> None:
     site.made()
     found = site.domains.find(DOMAIN)
