@@ -274,6 +274,39 @@ def _scan(place: int, path: bytes, prefix: bytes, depth: int, found: dict[bytes,
         os.close(fd)
 
 
+def find(root: bytes, path: bytes, suffix: bytes, depth: int) -> list[bytes]:
+    found: list[bytes] = []
+    with directory(root, path) as place:
+        _find(place, path, b"", suffix, depth, found)
+    return found
+
+
+def _find(
+    place: int, path: bytes, prefix: bytes, suffix: bytes, depth: int, found: list[bytes]
+) -> None:
+    fd = _readable(place, path)
+    try:
+        below = []
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                if name.endswith(suffix):
+                    found.append(prefix + name)
+                if depth > 1 and entry.is_dir(follow_symlinks=False):
+                    below.append(name)
+        for name in below:
+            try:
+                inner = open_directory(fd, name, path + b"/" + prefix + name)
+            except (FileNotFoundError, NotADirectoryError, RefusedPath):
+                continue  # removed or replaced meanwhile
+            try:
+                _find(inner, path, prefix + name + b"/", suffix, depth - 1, found)
+            finally:
+                os.close(inner)
+    finally:
+        os.close(fd)
+
+
 def _readable(place: int, path: bytes) -> int:
     """Opens a place (O_PATH) once more, for its names to be read."""
     try:
@@ -466,6 +499,7 @@ TABLE = {
         probe_block_size,
         read_delay,
         names,
+        find,
         scan,
         stat,
         exists,

@@ -62,7 +62,7 @@ class Root:
         self._busy: set[WorkerProcess] = set()
         self._running = 0
         self._abandoned: list[WorkerProcess] = []
-        self._suspect = False  # an operation took too long, and none has ended since
+        self._suspect = False  # an operation took too long, and none was answered since it began
         self._progress = 0.0  # when an operation last ended
         self._closed = False
 
@@ -88,7 +88,7 @@ class Root:
         except WorkerGone:
             raise self._error(f"the worker process ended in the middle of {name}") from None
         finally:
-            self._release(worker, end)
+            self._release(worker, end, begun)
 
     def end_idle(self) -> None:
         """Ends the workers that nobody has used for a while, and reaps abandoned ones."""
@@ -160,11 +160,11 @@ class Root:
                 raise self._error(f"{self._running} operations hang, {name} is not tried")
             self._changed.wait(until - now)
 
-    def _release(self, worker: WorkerProcess, end: _End) -> None:
+    def _release(self, worker: WorkerProcess, end: _End, begun: float) -> None:
         with self._changed:
             self._running -= 1
             self._busy.discard(worker)
-            self._note(end)
+            self._note(end, begun)
             reuse = end in (_End.ANSWERED, _End.FAILED_LATE) and not self._closed
             if reuse:
                 self._idle.append((worker, time.monotonic()))
@@ -174,11 +174,14 @@ class Root:
         if not reuse:
             self._keeper.abandon(worker)
 
-    def _note(self, end: _End) -> None:
+    def _note(self, end: _End, begun: float) -> None:
         """Learns from the end of an operation how the server does."""
+        suspect = self._suspect
         if end is _End.ANSWERED:
             self._progress = time.monotonic()
-        suspect = {_End.ANSWERED: False, _End.BROKEN: self._suspect}.get(end, True)
+            suspect = False
+        elif end is not _End.BROKEN and self._progress <= begun:
+            suspect = True  # unless others were answered meanwhile
         if suspect != self._suspect and not self._closed:
             level = logging.ERROR if suspect else logging.INFO
             how = "does not answer" if suspect else "answers again"

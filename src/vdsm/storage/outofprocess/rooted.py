@@ -81,6 +81,13 @@ class RootedFiles(abc.ABC):
         with self._translated():
             self._run(operations.allocate, self._root, self._path(path), offset, size)
 
+    def find(self, suffix: str, path: str = ".", depth: int = 1) -> list[str]:
+        with self._translated():
+            found = self._run(
+                operations.find, self._root, self._path(path), os.fsencode(suffix), depth
+            )
+        return [os.fsdecode(name) for name in found]
+
     def list(self, path: str = ".") -> list[str]:
         with self._translated():
             found = self._run(operations.names, self._root, self._path(path))

@@ -132,6 +132,21 @@ def test_an_error_that_comes_after_a_long_wait_makes_the_root_suspect() -> None:
     assert not root._suspect
 
 
+def test_an_operation_that_hangs_while_others_are_answered_makes_nothing_suspect() -> None:
+    server = FakeServer()
+    root = make_root(server)
+
+    def answer_another_and_hang() -> object:
+        server.behave = list
+        list_names(root)
+        raise TookTooLong
+
+    server.behave = answer_another_and_hang
+    with pytest.raises(StorageDomainAccessError, match="did not end"):
+        list_names(root)
+    assert (root._suspect, len(server.abandoned)) == (False, 1)
+
+
 def test_a_worker_that_crashes_is_replaced_and_makes_nothing_suspect() -> None:
     server = FakeServer()
     root = make_root(server)
