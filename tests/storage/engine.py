@@ -249,6 +249,14 @@ class Engine:
             },
         )
 
+    def volumes(self, image: str) -> list[str]:
+        found = self.call(
+            "StorageDomain.getVolumes",
+            {"storagepoolID": self.pool, "storagedomainID": self.domain, "imageID": image},
+        )
+        assert isinstance(found, list)
+        return found
+
     def images(self) -> list[str]:
         found = self.call("StorageDomain.getImages", {"storagedomainID": self.domain})
         assert isinstance(found, list)
