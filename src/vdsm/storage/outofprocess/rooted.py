@@ -8,12 +8,13 @@ from __future__ import annotations
 import abc
 import os
 import stat as modes
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from vdsm.storage import errors
+from vdsm.storage import errors, side_by_side
 from vdsm.storage.files import FileStat, Space
 from vdsm.storage.layout import DIRECTORY_MODE, FILE_MODE
 from vdsm.storage.outofprocess import operations, walk
@@ -21,6 +22,12 @@ from vdsm.storage.outofprocess.walk import RefusedPath
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Files of one operation, so that many on a far server do not reach its limit; how long a near one
+# may take for them, and how many operations read from a far one at a time.
+_BATCH = 1000
+_SLOW_S = 1.0
+_AT_A_TIME = 4
 
 _KINDS = {modes.S_IFREG: "file", modes.S_IFDIR: "directory", modes.S_IFLNK: "link"}
 
@@ -54,8 +61,21 @@ class RootedFiles(abc.ABC):
 
     def read_many(self, paths: Sequence[str], limit: int = 1 << 16) -> list[bytes | None]:
         wanted = [self._path(path) for path in paths]
-        with self._translated():
-            return self._run(operations.read_many, self._root, wanted, limit)
+        batches = [wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH)]
+        found: list[bytes | None] = []
+
+        def read(batch: Sequence[bytes]) -> list[bytes | None]:
+            with self._translated():
+                return self._run(operations.read_many, self._root, batch, limit)
+
+        while batches:
+            began = time.monotonic()
+            found += read(batches.pop(0))
+            if time.monotonic() - began > _SLOW_S:  # it is the way to the server that takes time
+                for part in side_by_side.each(read, batches, _AT_A_TIME):
+                    found += part
+                break
+        return found
 
     def write(self, path: str, data: bytes, mode: int = FILE_MODE) -> None:
         with self._translated():

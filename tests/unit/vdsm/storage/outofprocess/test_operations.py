@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from storage.local_files import LocalFiles, LocalFileSystems
 from vdsm.storage import errors
 from vdsm.storage.files import Files, FileSystems
-from vdsm.storage.outofprocess import operations, walk
+from vdsm.storage.outofprocess import operations, rooted, walk
 
 
 @pytest.fixture
@@ -68,6 +68,22 @@ def test_a_file_larger_than_the_limit_is_not_read(files: Files) -> None:
     assert files.read("a", 5) == b"12345"
     with pytest.raises(OSError, match="File too large"):
         files.read("a", 4)
+
+
+@pytest.mark.parametrize("slow_s", [-1.0, 1000.0])
+def test_many_files_are_read_in_their_order_from_near_and_far(
+    files: Files, monkeypatch: pytest.MonkeyPatch, slow_s: float
+) -> None:
+    monkeypatch.setattr(rooted, "_SLOW_S", slow_s)
+    monkeypatch.setattr(rooted, "_BATCH", 3)
+    for number in range(0, 20, 2):
+        files.write(str(number), str(number).encode())
+    expected = [None if number % 2 else str(number).encode() for number in range(20)]
+    assert files.read_many([str(number) for number in range(20)]) == expected
+    assert files.read_many([]) == []
+    (files.root / "link").symlink_to("0")
+    with pytest.raises(errors.InvalidParameter):
+        files.read_many(["0", "1", "2", "3", "link"])
 
 
 def test_parts_are_read_and_written_in_place(files: Files) -> None:
@@ -129,6 +145,16 @@ def test_links_are_removed_and_not_what_they_lead_to(files: Files, tmp_path: Pat
     assert files.list() == []
 
 
+def test_files_are_found_by_the_end_of_their_names(files: Files) -> None:
+    files.mkdir("a/b", parents=True)
+    for path in ("1.meta", "a/2.meta", "a/2", "a/b/3.meta"):
+        files.create(path)
+    (files.root / "link").symlink_to("a")
+    assert files.find(".meta") == ["1.meta"]
+    assert sorted(files.find(".meta", depth=2)) == ["1.meta", "a/2.meta"]
+    assert sorted(files.find("", "a", depth=2)) == ["2", "2.meta", "b", "b/3.meta"]
+
+
 def test_a_fifo_in_place_of_a_file_blocks_nobody(files: Files) -> None:
     os.mkfifo(files.root / "fifo")
     for use in (
@@ -152,6 +178,7 @@ USES: dict[str, Callable[[Files, str], object]] = {
     "truncate": lambda files, path: files.truncate(path, 0),
     "allocate": lambda files, path: files.allocate(path, 0, 1 << 16),
     "list": lambda files, path: files.list(path),
+    "find": lambda files, path: files.find("", path, 3),
     "scan": lambda files, path: files.scan(path, 3),
     "stat": lambda files, path: files.stat(path),
     "exists": lambda files, path: files.exists(path),
