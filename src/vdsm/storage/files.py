@@ -77,6 +77,10 @@ class Files(Protocol):
     def allocate(self, path: str, offset: int, size: int) -> None:
         """fallocate(2); where the file system has none, zeros are written."""
 
+    def find(self, suffix: str, path: str = ".", depth: int = 1) -> list[str]:
+        """All below `path` to a depth whose names end with `suffix`, by their path relative to it,
+        in one go and without looking at each."""
+
     def list(self, path: str = ".") -> list[str]:
         """The names in a directory, sorted."""
 

@@ -18,7 +18,7 @@ from vdsm.storage.model import (
 )
 from vdsm.storage.protocols import Task
 from vdsm.storage.volume import headers
-from vdsm.storage.volume.creation import NewVolume, VolumeCreation, image_names
+from vdsm.storage.volume.creation import NewVolume, VolumeCreation
 from vdsm.storage.volume.qcow2 import BadHeader
 from vdsm.storage.volume.qemu_img import CommandError, Image, QemuImg
 from vdsm.storage.volume.store import VolumeStore
@@ -76,27 +76,27 @@ class VolumeCopying:
         """The chain of a volume as qemu-img reads it, from the top to the base: each in the format
         that its metadata says and on the base that it says. Raises ImageIsNotLegalChain when a
         header says otherwise, and PrepareIllegalVolume unless all are `legal` or need not be."""
-        domain = self._store.domain(leaf)
+        volumes = self._store.of(leaf)
         images = []
-        for volume, metadata in self._store.described_chain(leaf):
+        for volume, metadata in volumes.described_chain(leaf):
             if legal and metadata.legality is not Legality.LEGAL:
                 raise errors.PrepareIllegalVolume(f"{volume} is {metadata.legality}")
             if metadata.format is Format.COW:
                 try:
-                    headers.read(domain.files, volume, metadata)
+                    headers.read(volumes.files, volume, metadata)
                 except BadHeader as bad:
                     raise errors.ImageIsNotLegalChain(f"{volume}: {bad}") from None
-            images.append(Image(self._store.path(volume), metadata.format))
+            images.append(Image(volumes.path(volume), metadata.format))
         return images[::-1]
 
     def _make_room(self, task: Task, target: VolumeId, *, force: bool) -> None:
-        files = self._store.domain(target).files
-        names = image_names(files, target.image)
-        volumes = [name for name in names or () if is_uuid(name)]
-        if not volumes:
+        there = self._store.of(target)
+        files = there.files
+        names = [name for name in there.names(target.image) or () if is_uuid(name)]
+        if not names:
             return
         if not force:
-            if target.volume in volumes:
+            if target.volume in names:
                 raise errors.VolumeAlreadyExists(str(target))
             raise errors.OverwriteImageError(f"image {target.image}, domain {target.domain}")
         task.check()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vdsm.storage import errors, layout
-from vdsm.storage.domain.os_errors import reading, writing
+from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.files import Files
 from vdsm.storage.formats import volume_metadata
 from vdsm.storage.model import (
@@ -30,7 +30,7 @@ from vdsm.storage.model import (
 )
 from vdsm.storage.protocols import Domain, Recovery, Task
 from vdsm.storage.volume.qemu_img import Backing, CommandError, Image, QemuImg
-from vdsm.storage.volume.store import BROKEN, VolumeStore, own
+from vdsm.storage.volume.store import BROKEN, DomainVolumes, VolumeStore, own
 
 log = logging.getLogger(__name__)
 
@@ -103,96 +103,76 @@ class VolumeCreation:
         """Raises what `refuse_impossible` does, VolumeAlreadyExists, SnapshotOfIllegalVolume,
         VolumeNonShareable, VolumeCannotGetParent, NoSpaceLeft, VolumeCreationError, ..."""
         refuse_impossible(new)
-        domain = self._store.domain(volume)
-        names = image_names(domain.files, volume.image)
+        volumes = self._store.of(volume)
+        domain, files = volumes.domain, volumes.files
+        names = volumes.names(volume.image)
         if {volume.volume, volume.volume + layout.META_SUFFIX} & set(names or ()):
             raise errors.VolumeAlreadyExists(str(volume))
-        parent = self._parent(volume, new)
-        self._refuse_metadata(domain, volume, new)
+        parent = _find_parent(volumes, volume, new)
+        metadata = _metadata(volume, new)
+        volume_metadata.encode(metadata, domain.version)  # refused before anything is made
         task.check()
         task.undo_with(Recovery(UNDO, (volume.domain, volume.image, volume.volume)))
         with writing(str(volume), errors.VolumeCreationError):
             if names is None:
-                domain.files.mkdir(layout.image(volume.image), IMAGE_MODE)
+                files.mkdir(layout.image(volume.image), IMAGE_MODE)
             if parent and parent.volume.image != volume.image:
                 _share(domain, parent.volume, volume.image, names or ())
-            self._make_data(task, domain, volume, new, parent)
-            self._take_bitmaps(volume, new, parent)
+            self._make_data(task, volumes, volume, new, parent)
+            self._take_bitmaps(volumes, volume, new, parent)
             if parent and parent.metadata.volume_type is VolumeType.LEAF:
-                self._store.change_metadata(parent.volume, _internal)
+                volumes.change_metadata(parent.volume, _internal)
             if domain.lock.supports_volume_leases:
-                domain.files.create(layout.volume_lease(volume.image, volume.volume))
-                domain.lock.create_lease(self._store.lease(volume))
-        self._store.write_metadata(volume, _metadata(volume, new))
+                files.create(layout.volume_lease(volume.image, volume.volume))
+                domain.lock.create_lease(volumes.lease(volume))
+        volumes.write_metadata(volume, metadata)
 
     def undo(self, volume: VolumeId) -> None:
         """Removes what there is of a volume that was made or half made, and the image's directory
         when nothing but a template's links is left in it; nothing there: no error. Raises
         VolumeHasChildren for one that others are based on by now."""
-        domain = self._store.domain(volume)
-        if image_names(domain.files, volume.image) is None:
+        volumes = self._store.of(volume)
+        names = volumes.names(volume.image)
+        if names is None:
             return
-        if self._store.children(volume):
+        if volumes.children_in(volumes.raw_metadata(volume.image, names), volume):
             raise errors.VolumeHasChildren(str(volume))
-        remove_files(self._store, volume)
-        self._remove_half_written(domain, volume.image)
-        settle_parent(self._store, volume.domain, volume.image)
-        self._remove_empty_image(domain, volume.image)
-
-    # --- before ----------------------------------------------------------------------------------
-
-    def _parent(self, volume: VolumeId, new: NewVolume) -> _Parent | None:
-        if new.parent is None:
-            return None
-        try:
-            metadata = self._store.metadata(new.parent)
-        except BROKEN as error:
-            raise errors.VolumeCannotGetParent(f"{new.parent}: {error.message}") from error
-        if metadata.legality is Legality.ILLEGAL:
-            raise errors.SnapshotOfIllegalVolume(str(new.parent))
-        shared = metadata.volume_type is VolumeType.SHARED
-        if volume.image != new.parent.image and not shared:
-            raise errors.VolumeNonShareable(str(new.parent))
-        if metadata.image != new.parent.image and not shared:
-            raise errors.VolumeOwnershipError(f"{new.parent} belongs to image {metadata.image}")
-        if new.capacity < metadata.capacity:
-            raise errors.InvalidParameter(
-                "size", f"{new.capacity} is less than the parent's {metadata.capacity}"
-            )
-        return _Parent(new.parent, metadata)
-
-    @staticmethod
-    def _refuse_metadata(domain: Domain, volume: VolumeId, new: NewVolume) -> None:
-        """Metadata that cannot be written is to be known before anything else is."""
-        volume_metadata.encode(_metadata(volume, new), domain.version)
-
-    # --- data ------------------------------------------------------------------------------------
+        remove_files(volumes, volume, names)
+        settle_parent(volumes, volume.image)
+        _remove_empty_image(volumes, volume.image)
 
     def _make_data(
-        self, task: Task, domain: Domain, volume: VolumeId, new: NewVolume, parent: _Parent | None
+        self,
+        task: Task,
+        volumes: DomainVolumes,
+        volume: VolumeId,
+        new: NewVolume,
+        parent: _Parent | None,
     ) -> None:
         path = layout.volume(volume.image, volume.volume)
         if new.format is Format.RAW:
-            _make_raw(task, domain.files, path, new)
+            _make_raw(task, volumes.files, path, new)
             return
-        domain.files.create(path)
+        volumes.files.create(path)
         backing = None
         if parent:
             backing = Backing(parent.volume.volume, parent.metadata.format)
-        compat = compat_of(domain.version)
-        image = Image(self._store.path(volume), Format.COW)
+        image = Image(volumes.path(volume), Format.COW)
+        compat = compat_of(volumes.domain.version)
         try:
             self._qemu_img.create(image, new.capacity, backing=backing, compat=compat)
         except CommandError as error:
             failed = errors.CannotCloneVolume if parent else errors.VolumeCreationError
             raise failed(f"{volume}: {error.reason}") from error
-        domain.files.sync(path)
+        volumes.files.sync(path)
 
-    def _take_bitmaps(self, volume: VolumeId, new: NewVolume, parent: _Parent | None) -> None:
-        path = self._store.path(volume)
+    def _take_bitmaps(
+        self, volumes: DomainVolumes, volume: VolumeId, new: NewVolume, parent: _Parent | None
+    ) -> None:
+        path = volumes.path(volume)
         try:
             if new.add_bitmaps and parent and parent.metadata.format is Format.COW:
-                below = self._qemu_img.info(Image(self._store.path(parent.volume), Format.COW))
+                below = self._qemu_img.info(Image(volumes.path(parent.volume), Format.COW))
                 for bitmap in below.bitmaps:
                     if "in-use" in bitmap.flags:  # it was not stored well and says nothing
                         continue
@@ -207,24 +187,36 @@ class VolumeCreation:
         except CommandError as error:
             raise errors.VolumeCreationError(f"{volume}: {error.reason}") from error
 
-    # --- the way back ----------------------------------------------------------------------------
 
-    def _remove_half_written(self, domain: Domain, image: str) -> None:
-        """Removes metadata whose writing was killed, such as the parent's when it was to become
-        internal."""
-        with writing(f"image {image} in domain {domain.uuid}", errors.VolumeUnlinkError):
-            for name in image_names(domain.files, image) or ():
-                if name.endswith(layout.META_SUFFIX + ".new"):
-                    domain.files.unlink(f"{layout.image(image)}/{name}", missing_ok=True)
+def _find_parent(volumes: DomainVolumes, volume: VolumeId, new: NewVolume) -> _Parent | None:
+    if new.parent is None:
+        return None
+    try:
+        metadata = volumes.metadata(new.parent)
+    except BROKEN as error:
+        raise errors.VolumeCannotGetParent(f"{new.parent}: {error.message}") from error
+    if metadata.legality is Legality.ILLEGAL:
+        raise errors.SnapshotOfIllegalVolume(str(new.parent))
+    shared = metadata.volume_type is VolumeType.SHARED
+    if volume.image != new.parent.image and not shared:
+        raise errors.VolumeNonShareable(str(new.parent))
+    if metadata.image != new.parent.image and not shared:
+        raise errors.VolumeOwnershipError(f"{new.parent} belongs to image {metadata.image}")
+    if new.capacity < metadata.capacity:
+        raise errors.InvalidParameter(
+            "size", f"{new.capacity} is less than the parent's {metadata.capacity}"
+        )
+    return _Parent(new.parent, metadata)
 
-    def _remove_empty_image(self, domain: Domain, image: str) -> None:
-        described = self._store.image_metadata(domain.uuid, image)
-        if own(described, image):
-            return
-        links = {uuid + suffix for uuid in described for suffix in _SUFFIXES}
-        with writing(f"image {image} in domain {domain.uuid}", errors.VolumeUnlinkError):
-            if set(domain.files.list(layout.image(image))) <= links:
-                domain.files.remove_tree(layout.image(image))
+
+def _remove_empty_image(volumes: DomainVolumes, image: str) -> None:
+    names = volumes.names(image) or []
+    raw = volumes.raw_metadata(image, names)
+    if own({uuid: volumes.decode(*found) for uuid, found in raw.items()}, image):
+        return
+    if set(names) <= {uuid + suffix for uuid in raw for suffix in _SUFFIXES}:
+        with writing(f"image {image}", errors.VolumeUnlinkError):
+            volumes.files.remove_tree(layout.image(image))
 
 
 def compat_of(domain_version: int) -> str:
@@ -235,30 +227,29 @@ def compat_of(domain_version: int) -> str:
 _SUFFIXES = ("", layout.META_SUFFIX, layout.LEASE_SUFFIX)
 
 
-def remove_files(store: VolumeStore, volume: VolumeId) -> None:
-    """Removes the files of a volume that are there, its `.meta` first: from then on there is no
-    such volume. Raises VolumeUnlinkError."""
-    files = store.domain(volume).files
-    there = set(image_names(files, volume.image) or ())
+def remove_files(volumes: DomainVolumes, volume: VolumeId, names: Sequence[str]) -> None:
+    """Removes the files of a volume that are among `names`, those of its image's directory. The
+    `.meta` is the first: from then on there is no such volume. Raises VolumeUnlinkError."""
     with writing(str(volume), errors.VolumeUnlinkError):
         for suffix in (layout.META_SUFFIX, layout.META_SUFFIX + ".new", "", layout.LEASE_SUFFIX):
-            if volume.volume + suffix in there:
-                files.unlink(layout.volume(volume.image, volume.volume) + suffix, missing_ok=True)
+            if volume.volume + suffix in names:
+                path = layout.volume(volume.image, volume.volume) + suffix
+                volumes.files.unlink(path, missing_ok=True)
 
 
-def settle_parent(store: VolumeStore, domain: str, image: str, parent: str | None = None) -> None:
+def settle_parent(volumes: DomainVolumes, image: str, parent: str | None = None) -> None:
     """Makes `parent` a leaf again when no volume is based on it; None: each volume of the image
     that says it is below another and is not. Nothing when some metadata cannot be read."""
     try:
-        described = store.image_metadata(domain, image)
-    except errors.StorageError as error:
-        log.warning("Leaves of image %s in domain %s are not known: %s", image, domain, error)
+        described = volumes.image_metadata(image)
+    except BROKEN as error:
+        log.warning("Leaves of image %s are not known: %s", image, error)
         return
     parents = {metadata.parent for metadata in described.values()}
     for uuid in own(described, image):
         unused = described[uuid].volume_type is VolumeType.INTERNAL and uuid not in parents
         if unused and parent in (None, uuid):
-            store.change_metadata(VolumeId(domain, image, uuid), _leaf)
+            volumes.change_metadata(VolumeId(volumes.domain.uuid, image, uuid), _leaf)
 
 
 def allocate(task: Task, files: Files, path: str, start: int, end: int) -> None:
@@ -288,15 +279,6 @@ def _share(domain: Domain, template: VolumeId, image: str, names: Sequence[str])
             optional = suffix == layout.LEASE_SUFFIX and not domain.lock.supports_volume_leases
             with suppress(*((FileNotFoundError,) if optional else ())):
                 domain.files.link(source, layout.volume(image, name))
-
-
-def image_names(files: Files, image: str) -> list[str] | None:
-    """The names in an image's directory; None when there is none."""
-    with reading(f"image {image}", errors.ImagePathError):
-        try:
-            return files.list(layout.image(image))
-        except FileNotFoundError:
-            return None
 
 
 def _metadata(volume: VolumeId, new: NewVolume) -> VolumeMetadata:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from vdsm.storage import errors, layout
-from vdsm.storage.domain.os_errors import reading
+from vdsm.storage import errors
 from vdsm.storage.model import BLANK_UUID, VolumeId, VolumeMetadata, VolumeType
 from vdsm.storage.protocols import Recovery, Task
 from vdsm.storage.volume.creation import remove_files, settle_parent
-from vdsm.storage.volume.store import BROKEN, VolumeStore
+from vdsm.storage.volume.store import BROKEN, DomainVolumes, VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -30,36 +30,45 @@ class VolumeDeletion:
         """Deletes a volume; with `force` also one that is shared or that others are based on.
         Raises VolumeDoesNotExist, CannotDeleteSharedVolume, VolumeHasChildren,
         VolumeOwnershipError, VolumeUnlinkError."""
-        domain = self._store.domain(volume)
-        metadata = self._metadata(volume)
+        volumes = self._store.of(volume)
+        names = volumes.names(volume.image) or []
+        raw = volumes.raw_metadata(volume.image, names)
+        if volume.volume not in raw and volume.volume not in names:
+            raise errors.VolumeDoesNotExist(str(volume))
+        metadata = _metadata(volumes, volume, raw)
         if metadata and metadata.image != volume.image:
             raise errors.VolumeOwnershipError(f"{volume} belongs to image {metadata.image}")
         if not force:
             if metadata and metadata.volume_type is VolumeType.SHARED:
                 raise errors.CannotDeleteSharedVolume(str(volume))
-            if self._store.children(volume):
+            if volumes.children_in(raw, volume):
                 raise errors.VolumeHasChildren(str(volume))
         task.check()
         parent = metadata.parent if metadata else BLANK_UUID
-        task.undo_with(Recovery(FINISH, (domain.uuid, volume.image, volume.volume, parent)))
-        self.finish(volume, parent)
+        task.undo_with(Recovery(FINISH, (volume.domain, volume.image, volume.volume, parent)))
+        _finish(volumes, volume, parent, names)
         task.commit()
 
     def finish(self, volume: VolumeId, parent: str) -> None:
         """Removes what is left of it, and makes its parent a leaf; nothing there: no error."""
-        remove_files(self._store, volume)
-        if parent != BLANK_UUID:
-            settle_parent(self._store, volume.domain, volume.image, parent)
+        volumes = self._store.of(volume)
+        _finish(volumes, volume, parent, volumes.names(volume.image) or [])
 
-    def _metadata(self, volume: VolumeId) -> VolumeMetadata | None:
-        """None for a volume whose metadata is broken or gone, by a deletion that did not end."""
-        try:
-            return self._store.metadata(volume)
-        except BROKEN as error:
-            log.warning("Metadata of %s: %s", volume, error)
-        except errors.VolumeDoesNotExist:
-            with reading(str(volume), errors.VolumeAccessError):
-                files = self._store.domain(volume).files
-                if not files.exists(layout.volume(volume.image, volume.volume)):
-                    raise
+
+def _finish(volumes: DomainVolumes, volume: VolumeId, parent: str, names: Sequence[str]) -> None:
+    remove_files(volumes, volume, names)
+    if parent != BLANK_UUID:
+        settle_parent(volumes, volume.image, parent)
+
+
+def _metadata(
+    volumes: DomainVolumes, volume: VolumeId, raw: Mapping[str, tuple[str, bytes]]
+) -> VolumeMetadata | None:
+    """None for a volume whose metadata is broken or gone, by a deletion that did not end."""
+    if volume.volume not in raw:
+        return None
+    try:
+        return volumes.decode(*raw[volume.volume])
+    except BROKEN as error:
+        log.warning("Metadata of %s: %s", volume, error)
         return None

@@ -32,15 +32,15 @@ class VolumeGrowth:
         """Makes a raw volume `size` bytes large; the same size: no error. A COW volume is left as
         it is, as oVirt does: who has it open may be the only one to write its header. Raises
         VolumeNonWritable, VolumeResizeError, NoSpaceLeft, VolumeExtendingError."""
-        domain = self._store.domain(volume)
-        metadata = self._store.metadata(volume)
+        volumes = self._store.of(volume)
+        metadata = volumes.metadata(volume)
         self._refuse(volume, metadata)
         if metadata.format is Format.COW:
             log.info("%s is COW: its size is changed by who has it open", volume)
             return
         path = layout.volume(volume.image, volume.volume)
         with reading(str(volume), errors.VolumeAccessError):
-            before = domain.files.stat(path).size
+            before = volumes.files.stat(path).size
         if size < before:
             raise errors.VolumeResizeError(f"{volume} has {before} bytes, more than {size}")
         task.check()
@@ -49,20 +49,20 @@ class VolumeGrowth:
             task.undo_with(Recovery(UNDO, (*ids, str(before))))
             with writing(str(volume), errors.VolumeExtendingError):
                 if metadata.allocation is Allocation.PREALLOCATED:
-                    allocate(task, domain.files, path, before, size)
+                    allocate(task, volumes.files, path, before, size)
                 else:
-                    domain.files.truncate(path, size)
-        self._store.change_metadata(volume, lambda now: replace(now, capacity=size))
+                    volumes.files.truncate(path, size)
+        volumes.change_metadata(volume, lambda now: replace(now, capacity=size))
         task.commit()
 
     def undo(self, params: Sequence[str]) -> None:
         """Takes off what was added, unless the metadata says that it counts."""
         volume, before = VolumeId(*params[:3]), int(params[3])
-        if self._store.metadata(volume).capacity > before:
+        volumes = self._store.of(volume)
+        if volumes.metadata(volume).capacity > before:
             return
-        files = self._store.domain(volume).files
         with writing(str(volume), errors.VolumeExtendingError):
-            files.truncate(layout.volume(volume.image, volume.volume), before)
+            volumes.files.truncate(layout.volume(volume.image, volume.volume), before)
 
     @staticmethod
     def _refuse(volume: VolumeId, metadata: VolumeMetadata) -> None:

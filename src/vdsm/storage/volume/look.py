@@ -13,7 +13,7 @@ from vdsm.storage.volume import headers
 from vdsm.storage.volume.creation import compat_of
 from vdsm.storage.volume.qcow2 import BadHeader
 from vdsm.storage.volume.qemu_img import CommandError, Image, QemuImg
-from vdsm.storage.volume.store import BROKEN, VolumeStore
+from vdsm.storage.volume.store import BROKEN, DomainVolumes, VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ class VolumeLook:
 
     def info(self, volume: VolumeId) -> JSON:
         """VolumeInfoResponse; numbers are text, as oVirt has them."""
-        domain = self._store.domain(volume)
+        volumes = self._store.of(volume)
         result: dict[str, JSON] = {"uuid": volume.volume, "children": []}
         try:
-            metadata = self._store.metadata(volume)
-            size, allocated = self.sizes(volume)
+            metadata = volumes.metadata(volume)
+            size, allocated = _sizes(volumes, volume)
         except BROKEN as error:
             log.warning("%s", error)
             return result | {"status": "INVALID", "apparentsize": "0", "truesize": "0"}
@@ -39,24 +39,17 @@ class VolumeLook:
         result |= {"apparentsize": str(size), "truesize": str(allocated)}
         illegal = metadata.legality is Legality.ILLEGAL
         result["status"] = "ILLEGAL" if illegal else "OK"
-        if domain.lock.supports_volume_leases:
-            result["lease"] = self._lease(volume)
+        if volumes.domain.lock.supports_volume_leases:
+            result["lease"] = _lease(volumes, volume)
         return result
 
     def sizes(self, volume: VolumeId) -> tuple[int, int]:
-        domain = self._store.domain(volume)
-        try:
-            with reading(str(volume), errors.VolumeAccessError):
-                stat = domain.files.stat(layout.volume(volume.image, volume.volume))
-        except errors.VolumeAccessError as error:
-            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-                raise errors.VolumeDoesNotExist(str(volume)) from None
-            raise
-        return stat.size, stat.allocated
+        return _sizes(self._store.of(volume), volume)
 
     def qemu_info(self, volume: VolumeId) -> JSON:
-        metadata = self._store.metadata(volume)
-        info = self._qemu_img.info(Image(self._store.path(volume), metadata.format))
+        volumes = self._store.of(volume)
+        metadata = volumes.metadata(volume)
+        info = self._qemu_img.info(Image(volumes.path(volume), metadata.format))
         result: dict[str, JSON] = {
             "format": info.format,
             "virtualsize": info.virtual_size,
@@ -78,35 +71,47 @@ class VolumeLook:
     def verify_untrusted(self, volume: VolumeId) -> None:
         """The header is read here first, so that qemu-img never sees one that names another
         file."""
-        domain = self._store.domain(volume)
-        metadata = self._store.metadata(volume)
+        volumes = self._store.of(volume)
+        metadata = volumes.metadata(volume)
         try:
-            header = headers.read(domain.files, volume, metadata)
+            header = headers.read(volumes.files, volume, metadata)
         except BadHeader as bad:
             raise errors.ImageVerificationError(f"{volume}: {bad}") from None
-        newest = compat_of(domain.version)
+        newest = compat_of(volumes.domain.version)
         if header and header.compat > newest:
             raise errors.ImageVerificationError(
                 f"{volume}: qcow2 of version {header.compat}, and the domain has {newest} at most"
             )
         try:
-            info = self._qemu_img.info_untrusted(Image(self._store.path(volume), metadata.format))
+            info = self._qemu_img.info_untrusted(Image(volumes.path(volume), metadata.format))
         except CommandError as error:
             raise errors.ImageVerificationError(f"{volume}: {error.reason}") from error
         if info.corrupt:
             raise errors.ImageVerificationError(f"{volume}: it is marked as corrupt")
 
-    def _lease(self, volume: VolumeId) -> JSON:
-        lease = self._store.lease(volume)
-        result: dict[str, JSON] = {"path": lease.path, "offset": lease.offset}
-        try:
-            owner = self._store.domain(volume).lock.inquire(lease)
-        except errors.StorageError as error:
-            log.warning("The lease of %s: %s", volume, error)
-            return result
-        if owner.host_id:
-            return result | {"owners": [owner.host_id], "version": owner.generation}
-        return result | {"owners": []}
+
+def _sizes(volumes: DomainVolumes, volume: VolumeId) -> tuple[int, int]:
+    try:
+        with reading(str(volume), errors.VolumeAccessError):
+            stat = volumes.files.stat(layout.volume(volume.image, volume.volume))
+    except errors.VolumeAccessError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise errors.VolumeDoesNotExist(str(volume)) from None
+        raise
+    return stat.size, stat.allocated
+
+
+def _lease(volumes: DomainVolumes, volume: VolumeId) -> JSON:
+    lease = volumes.lease(volume)
+    result: dict[str, JSON] = {"path": lease.path, "offset": lease.offset}
+    try:
+        owner = volumes.domain.lock.inquire(lease)
+    except errors.StorageError as error:
+        log.warning("The lease of %s: %s", volume, error)
+        return result
+    if owner.host_id:
+        return result | {"owners": [owner.host_id], "version": owner.generation}
+    return result | {"owners": []}
 
 
 def _described(metadata: VolumeMetadata) -> dict[str, JSON]:

@@ -7,12 +7,13 @@ it is based on, as hard links; the metadata in there names the template's image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.os_errors import reading, writing
+from vdsm.storage.files import Files
 from vdsm.storage.formats import volume_metadata
 from vdsm.storage.keyed_lock import KeyedLock
 from vdsm.storage.model import BLANK_UUID, Lease, VolumeId, VolumeMetadata, VolumeType, is_uuid
@@ -29,34 +30,34 @@ BROKEN: Final = (
 """What is raised for a `.meta` that is there and cannot be used."""
 
 
-class VolumeStore:
-    """The volumes of file domains. For any thread."""
+class DomainVolumes:
+    """The volumes of one domain, which was found already: an operation of several steps looks for
+    it once. The volumes that are asked for are its own. For any thread."""
 
-    def __init__(self, domains: Domains) -> None:
-        self._domains = domains
-        self._changing = KeyedLock()
+    def __init__(self, domain: Domain, changing: KeyedLock) -> None:
+        self.domain = domain
+        self._changing = changing
+
+    @property
+    def files(self) -> Files:
+        return self.domain.files
 
     # --- metadata --------------------------------------------------------------------------------
 
     def metadata(self, volume: VolumeId) -> VolumeMetadata:
-        """Read anew. Raises VolumeDoesNotExist, VolumeMetadataReadError, MetadataKeyNotFound,
-        MetadataKeyError, StorageDomainDoesNotExist."""
-        domain = self._domains.find(volume.domain)
         path = layout.volume_meta(volume.image, volume.volume)
         try:
             with reading(str(volume), errors.VolumeMetadataReadError):
-                data = domain.files.read(path)
+                data = self.files.read(path)
         except errors.VolumeMetadataReadError as error:
             if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
                 raise errors.VolumeDoesNotExist(str(volume)) from None
             raise
-        return volume_metadata.decode(data, str(domain.path / path))
+        return self.decode(path, data)
 
     def change_metadata(
         self, volume: VolumeId, change: Callable[[VolumeMetadata], VolumeMetadata]
     ) -> VolumeMetadata:
-        """Reads, changes and writes it as one step of this host; what was written. Raises what
-        `metadata` and `write_metadata` raise, and what `change` does, with nothing changed."""
         with self._changing.holding(volume):
             before = self.metadata(volume)
             after = change(before)
@@ -65,38 +66,123 @@ class VolumeStore:
             return after
 
     def write_metadata(self, volume: VolumeId, metadata: VolumeMetadata) -> None:
-        """Writes the `.meta`, atomically. Raises VolumeMetadataWriteError, MetadataOverflow,
-        MetadataValidationError, NoSpaceLeft, InsufficientPermissions."""
-        domain = self._domains.find(volume.domain)
-        data = volume_metadata.encode(metadata, domain.version)
+        data = volume_metadata.encode(metadata, self.domain.version)
         with writing(str(volume), errors.VolumeMetadataWriteError):
             path = layout.volume_meta(volume.image, volume.volume)
-            domain.files.write(path, data, META_MODE)
+            self.files.write(path, data, META_MODE)
 
-    def image_metadata(self, domain: str, image: str) -> dict[str, VolumeMetadata]:
-        """The metadata of all volumes in an image's directory, by uuid, in two goes; of the
-        template as well. Empty for an image that is not there. Raises as `metadata` does for one
-        that cannot be read."""
-        root = self._domains.find(domain).path
-        return {
-            uuid: volume_metadata.decode(data, str(root / path))
-            for uuid, (path, data) in self.raw_metadata(domain, image).items()
-        }
+    def image_metadata(self, image: str) -> dict[str, VolumeMetadata]:
+        raw = self.raw_metadata(image, self.names(image))
+        return {uuid: self.decode(*found) for uuid, found in raw.items()}
 
-    def raw_metadata(self, domain: str, image: str) -> dict[str, tuple[str, bytes]]:
-        """The `.meta` files in an image's directory as they are: path and contents, by uuid."""
-        files = self._domains.find(domain).files
-        uuids = self.uuids(domain, image)
+    def raw_metadata(self, image: str, names: Sequence[str] | None) -> dict[str, tuple[str, bytes]]:
+        """The `.meta` files in an image's directory as they are: path and contents, by uuid.
+        `names` are all that are in it."""
+        uuids = [uuid for name in names or () if (uuid := _volume_of(name))]
         paths = [layout.volume_meta(image, uuid) for uuid in uuids]
-        with reading(f"image {image} in domain {domain}", errors.VolumeMetadataReadError):
-            contents = files.read_many(paths)
+        if not paths:
+            return {}
+        with reading(f"image {image}", errors.VolumeMetadataReadError):
+            contents = self.files.read_many(paths)
         return {
             uuid: (path, data)
             for uuid, path, data in zip(uuids, paths, contents, strict=True)
             if data is not None  # removed meanwhile
         }
 
+    def decode(self, path: str, data: bytes) -> VolumeMetadata:
+        return volume_metadata.decode(data, str(self.domain.path / path))
+
     # --- what there is ---------------------------------------------------------------------------
+
+    def names(self, image: str) -> list[str] | None:
+        """All names in an image's directory; None when there is none. Raises ImagePathError."""
+        with reading(f"image {image} in domain {self.domain.uuid}", errors.ImagePathError):
+            try:
+                return self.files.list(layout.image(image))
+            except FileNotFoundError:
+                return None
+
+    def described_chain(self, leaf: VolumeId) -> list[tuple[VolumeId, VolumeMetadata]]:
+        raw = self.raw_metadata(leaf.image, self.names(leaf.image))
+        if leaf.volume not in raw:
+            raise errors.VolumeDoesNotExist(str(leaf))
+        chain: list[tuple[VolumeId, VolumeMetadata]] = []
+        seen: set[str] = set()
+        uuid = leaf.volume
+        while uuid != BLANK_UUID:
+            if uuid in seen:
+                raise errors.ImageIsNotLegalChain(f"{leaf} has a loop at volume {uuid}")
+            if uuid not in raw:
+                raise errors.ImageIsNotLegalChain(f"{leaf} is based on {uuid}, which is not there")
+            seen.add(uuid)
+            metadata = self.decode(*raw[uuid])
+            chain.append((VolumeId(leaf.domain, metadata.image, uuid), metadata))
+            uuid = metadata.parent
+        for volume, metadata in chain:
+            refuse_foreign(leaf, volume, metadata)
+        return chain[::-1]
+
+    def children(self, volume: VolumeId) -> list[str]:
+        raw = self.raw_metadata(volume.image, self.names(volume.image))
+        return self.children_in(raw, volume)
+
+    def children_in(self, raw: Mapping[str, tuple[str, bytes]], volume: VolumeId) -> list[str]:
+        """`children`, of what was read already."""
+        others = {uuid: found for uuid, found in raw.items() if uuid != volume.volume}
+        parents = {uuid: self.decode(*found).parent for uuid, found in others.items()}
+        return [uuid for uuid, parent in parents.items() if parent == volume.volume]
+
+    # --- where it is -----------------------------------------------------------------------------
+
+    def path(self, volume: VolumeId) -> Path:
+        return self.domain.path / layout.volume(volume.image, volume.volume)
+
+    def lease(self, volume: VolumeId) -> Lease:
+        file = self.domain.path / layout.volume_lease(volume.image, volume.volume)
+        return Lease(volume.domain, volume.volume, str(file), 0)
+
+
+class VolumeStore:
+    """The volumes of file domains; each call finds its domain. For any thread. All methods raise
+    StorageDomainDoesNotExist."""
+
+    def __init__(self, domains: Domains) -> None:
+        self._domains = domains
+        self._changing = KeyedLock()
+
+    def of(self, volume: VolumeId) -> DomainVolumes:
+        """The volumes of its domain. Raises ImagesNotSupported."""
+        domain = self._domains.find(volume.domain)
+        domain.refuse_unless_data()
+        return self._in(domain)
+
+    def domain(self, volume: VolumeId) -> Domain:
+        """Its domain. Raises ImagesNotSupported."""
+        return self.of(volume).domain
+
+    def metadata(self, volume: VolumeId) -> VolumeMetadata:
+        """Read anew. Raises VolumeDoesNotExist, VolumeMetadataReadError, MetadataKeyNotFound,
+        MetadataKeyError."""
+        return self._at(volume.domain).metadata(volume)
+
+    def change_metadata(
+        self, volume: VolumeId, change: Callable[[VolumeMetadata], VolumeMetadata]
+    ) -> VolumeMetadata:
+        """Reads, changes and writes it as one step of this host; what was written. Raises what
+        `metadata` and `write_metadata` raise, and what `change` does, with nothing changed."""
+        return self._at(volume.domain).change_metadata(volume, change)
+
+    def write_metadata(self, volume: VolumeId, metadata: VolumeMetadata) -> None:
+        """Writes the `.meta`, atomically. Raises VolumeMetadataWriteError, MetadataOverflow,
+        MetadataValidationError, NoSpaceLeft, InsufficientPermissions."""
+        self._at(volume.domain).write_metadata(volume, metadata)
+
+    def image_metadata(self, domain: str, image: str) -> dict[str, VolumeMetadata]:
+        """The metadata of all volumes in an image's directory, by uuid, in two goes; of the
+        template as well. Empty for an image that is not there. Raises as `metadata` does for one
+        that cannot be read."""
+        return self._at(domain).image_metadata(image)
 
     def uuids(self, domain: str, image: str | None = None) -> list[str]:
         """The volumes in an image's directory, the template's included, or those of a domain.
@@ -105,7 +191,7 @@ class VolumeStore:
         where = layout.IMAGES if image is None else layout.image(image)
         with reading(f"volumes in {where} of domain {domain}"):
             try:
-                names = files.list(where) if image else files.scan(where, depth=2)
+                names = files.find(layout.META_SUFFIX, where, depth=1 if image else 2)
             except FileNotFoundError:
                 return []
         return sorted({uuid for name in names if (uuid := _volume_of(name))})
@@ -124,55 +210,25 @@ class VolumeStore:
 
     def described_chain(self, leaf: VolumeId) -> list[tuple[VolumeId, VolumeMetadata]]:
         """`chain`, with the metadata of each."""
-        domain = self._domains.find(leaf.domain)
-        raw = self.raw_metadata(leaf.domain, leaf.image)
-        if leaf.volume not in raw:
-            raise errors.VolumeDoesNotExist(str(leaf))
-        chain: list[tuple[VolumeId, VolumeMetadata]] = []
-        seen: set[str] = set()
-        uuid = leaf.volume
-        while uuid != BLANK_UUID:
-            if uuid in seen:
-                raise errors.ImageIsNotLegalChain(f"{leaf} has a loop at volume {uuid}")
-            if uuid not in raw:
-                raise errors.ImageIsNotLegalChain(f"{leaf} is based on {uuid}, which is not there")
-            seen.add(uuid)
-            path, data = raw[uuid]
-            metadata = volume_metadata.decode(data, str(domain.path / path))
-            chain.append((VolumeId(leaf.domain, metadata.image, uuid), metadata))
-            uuid = metadata.parent
-        for volume, metadata in chain:
-            refuse_foreign(leaf, volume, metadata)
-        return chain[::-1]
+        return self._at(leaf.domain).described_chain(leaf)
 
     def children(self, volume: VolumeId) -> list[str]:
         """The volumes of the image that are based on `volume`. Another one whose metadata cannot be
         read might be: that raises as `metadata` does."""
-        path = self._domains.find(volume.domain).path
-        raw = self.raw_metadata(volume.domain, volume.image)
-        parents = {
-            uuid: volume_metadata.decode(data, str(path / where)).parent
-            for uuid, (where, data) in raw.items()
-            if uuid != volume.volume
-        }
-        return [uuid for uuid, parent in parents.items() if parent == volume.volume]
-
-    # --- where it is -----------------------------------------------------------------------------
+        return self._at(volume.domain).children(volume)
 
     def path(self, volume: VolumeId) -> Path:
         """The absolute path of its data."""
-        return self._domains.find(volume.domain).path / layout.volume(volume.image, volume.volume)
+        return self._at(volume.domain).path(volume)
 
     def lease(self, volume: VolumeId) -> Lease:
-        path = self._domains.find(volume.domain).path
-        file = path / layout.volume_lease(volume.image, volume.volume)
-        return Lease(volume.domain, volume.volume, str(file), 0)
+        return self._at(volume.domain).lease(volume)
 
-    def domain(self, volume: VolumeId) -> Domain:
-        """Its domain. Raises StorageDomainDoesNotExist, ImagesNotSupported."""
-        domain = self._domains.find(volume.domain)
-        domain.refuse_unless_data()
-        return domain
+    def _at(self, domain: str) -> DomainVolumes:
+        return self._in(self._domains.find(domain))
+
+    def _in(self, domain: Domain) -> DomainVolumes:
+        return DomainVolumes(domain, self._changing)
 
 
 def refuse_foreign(leaf: VolumeId, volume: VolumeId, metadata: VolumeMetadata) -> None:
