@@ -10,6 +10,7 @@ from vdsm.verbs.host_network import HostNetwork
 from vdsm.verbs.host_storage import HostStorage
 from vdsm.verbs.host_tasks import HostTasks
 from vdsm.verbs.image import Image
+from vdsm.verbs.lease import Lease
 from vdsm.verbs.sdm import Sdm
 from vdsm.verbs.storage_domain import StorageDomain
 from vdsm.verbs.storage_pool import StoragePool
@@ -35,6 +36,7 @@ def build_table(services: Services) -> Registry:
         | task.local_table(),
         storage=host_storage.table()
         | Image(services).table()
+        | Lease(services).table()
         | sdm.table()
         | StorageDomain(services).table()
         | storage_pool.table()

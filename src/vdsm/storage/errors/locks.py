@@ -79,3 +79,8 @@ class ClusterLockInitError(StorageError):
 class InquireNotSupported(StorageError):
     number = 702
     about = "Cluster lock cannot be inquired"
+
+
+class NoSuchLease(StorageError):
+    number = 936
+    about = "No such lease"
