@@ -60,6 +60,7 @@ class StorageServices:
     def close(self) -> None:
         """Ends what the parts started: tasks, monitors, jobs, worker processes; in this order."""
         self.sdm.close(_TASKS_END_S)
+        self.pools.close()
         self.tasks.close(_TASKS_END_S)
         self.monitors.close()
         self.filesystems.close()

@@ -5,15 +5,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
-from vdsm.storage import errors
+from vdsm.storage import errors, side_by_side
 from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.model import DomainStatus, PoolMetadata, Role, SpmStatus
 from vdsm.storage.pool.backend import Backend
 from vdsm.storage.pool.links import Links
+from vdsm.storage.pool.mailbox import HostMailbox
 from vdsm.storage.protocols import Domain, Domains, Monitors
 
 log = logging.getLogger(__name__)
+
+_AT_A_TIME: Final = 16  # domains that are looked for; those that are dead hold up no other
 
 
 class ConnectedPool:
@@ -29,6 +34,7 @@ class ConnectedPool:
         self.master = master
         self.backend = backend
         self.role = SpmStatus.FREE
+        self.mailbox = HostMailbox(master.files, host_id)
 
     def content(self) -> PoolMetadata:
         return self.backend.content(self.master)
@@ -66,33 +72,44 @@ class Surroundings:
         self._monitors = monitors
         self._links = links
         self._watched: frozenset[str] = frozenset()
+        self._paths: dict[str, Path] = {}
 
-    def follow(self, pool: ConnectedPool) -> None:
+    def follow(self, pool: ConnectedPool, *, anew: bool = False) -> None:
         """Links exactly the active domains that are there, and watches exactly the active ones.
-        Raises StoragePoolConnectionError, TooManyDomainsInPool."""
+        Only with `anew` one that was found before is looked for: it may be dead. Raises
+        StoragePoolConnectionError, TooManyDomainsInPool."""
         active = frozenset(pool.active())
-        paths = {pool.master.uuid: pool.master.path}
-        for uuid in active - {pool.master.uuid}:
-            try:
-                paths[uuid] = self._domains.find(uuid).path
-            except errors.StorageError as error:
-                # It is linked when it is activated or the pool is refreshed, once it is there.
-                log.warning("Domain %s of pool %s is not linked: %s", uuid, pool.uuid, error)
+        known = {} if anew else self._paths
+        missing = sorted(active - known.keys() - {pool.master.uuid})
+        found = zip(missing, side_by_side.each(self._path, missing, _AT_A_TIME), strict=True)
+        paths = {uuid: path for uuid, path in (*known.items(), *found) if uuid in active and path}
+        paths[pool.master.uuid] = pool.master.path
+        self._paths = paths
         with writing(f"links of pool {pool.uuid}", errors.StoragePoolConnectionError):
             self._links.refresh(pool.uuid, paths, pool.master.uuid)
         self._watch(pool.host_id, active)
 
     def leave(self, pool: ConnectedPool) -> None:
         """Watches none of the pool's domains any more, and removes the links."""
+        self._paths = {}
         self._watch(pool.host_id, frozenset())
         self._links.remove(pool.uuid)
 
     def link(self, pool: ConnectedPool, domain: Domain) -> None:
         with writing(f"links of pool {pool.uuid}", errors.StoragePoolConnectionError):
             self._links.add(pool.uuid, domain.uuid, domain.path)
+        self._paths[domain.uuid] = domain.path
 
     def is_watched(self, domain: str) -> bool:
         return domain in self._monitors.watched()
+
+    def _path(self, uuid: str) -> Path | None:
+        try:
+            return self._domains.find(uuid).path
+        except errors.StorageError as error:
+            # It is linked when it is activated or the pool is refreshed, once it is there.
+            log.warning("Domain %s is not linked: %s", uuid, error)
+            return None
 
     def _watch(self, host_id: int, wanted: frozenset[str]) -> None:
         gone = sorted(self._watched - wanted)

@@ -15,15 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.create import FormatLeases
-from vdsm.storage.domain.os_errors import reading
+from vdsm.storage.domain.os_errors import reading, writing
+from vdsm.storage.formats.mailbox import Extend
 from vdsm.storage.model import BLANK_UUID, DomainStatus, SpmStatus
 from vdsm.storage.pool import changes, create, info, master, members, vms
 from vdsm.storage.pool.backend import Backend, DiskBackend, MemoryBackend
 from vdsm.storage.pool.changes import LeaseParameters
 from vdsm.storage.pool.connected import ConnectedPool, Surroundings, find_master
 from vdsm.storage.pool.links import Links
+from vdsm.storage.pool.mailbox import Answered, HostMailbox
 from vdsm.storage.pool.members import Members
-from vdsm.storage.pool.spm import Spm, StartRequest
+from vdsm.storage.pool.spm import Spm, StartRequest, has_mailbox
 from vdsm.storage.pool.upgrade import Upgrades
 from vdsm.storage.pool.vms import Machine
 from vdsm.storage.protocols import Domain, Domains, Monitors, Resource, Resources, Task, Tasks
@@ -83,6 +85,12 @@ class StoragePools:
 
     def domains(self, pool: str) -> Mapping[str, DomainStatus]:
         return self._pool(pool).domains()
+
+    def close(self) -> None:
+        """Ends what goes on in the background. The SPM's lease ends with the process."""
+        self._spm.close()
+        if self._connected is not None:
+            self._connected.mailbox.close()
 
     # --- connecting -------------------------------------------------------------------------------
 
@@ -233,6 +241,13 @@ class StoragePools:
         """SpmStatus for StoragePool.getSpmStatus."""
         return info.spm_status(self._pool(pool))
 
+    def ask_to_extend(self, pool: str, wanted: Extend, answered: Answered) -> None:
+        """Asks the SPM, by the mailbox, to extend a volume; `answered` is called when it did or
+        could not. Raises StoragePoolUnknown, MailboxFull, and what writing raises."""
+        current = self._pool(pool)
+        with writing(str(current.master.path / layout.INBOX)):
+            current.mailbox.ask(wanted, answered)
+
     def switch_master(self, pool: str, old: str, new: str, version: int) -> str:
         """Starts a task that moves the master's role; its id. Raises what `master.check` does."""
         master.check(self._spm_of(pool), old, new, version)
@@ -361,10 +376,11 @@ class StoragePools:
     def _enter(self, pool: ConnectedPool) -> None:
         """Connects; a failure leaves no links and nothing watched."""
         try:
-            self._surroundings.follow(pool)
+            self._surroundings.follow(pool, anew=True)
         except errors.StorageError:
             self._surroundings.leave(pool)
             raise
+        self._open_mailbox(pool, pool.master)
         self._connected = pool
         log.info("Connected to pool %s with host id %d", pool.uuid, pool.host_id)
 
@@ -372,14 +388,27 @@ class StoragePools:
         """Takes what the engine says now. The SPM works on its master until it stops."""
         if master.uuid != pool.master.uuid:
             pool.require_not_spm()
+            self._open_mailbox(pool, master)
         pool.master, pool.backend = master, backend
-        self._surroundings.follow(pool)
+        self._surroundings.follow(pool, anew=True)
 
     def _leave(self, pool: ConnectedPool) -> None:
         pool.require_not_spm()
         self._connected = None
+        pool.mailbox.close()
         self._surroundings.leave(pool)
         log.info("Disconnected from pool %s", pool.uuid)
+
+    def _open_mailbox(self, pool: ConnectedPool, master: Domain) -> None:
+        """What this host asked for in a former life is not asked any more. A host that cannot say
+        so is told of what nobody waits for, which does no harm."""
+        pool.mailbox.close()
+        pool.mailbox = HostMailbox(master.files, pool.host_id)
+        if has_mailbox(master):
+            try:
+                pool.mailbox.clear()
+            except (errors.StorageError, OSError) as error:
+                log.warning("The mailbox on domain %s was not cleared: %s", master.uuid, error)
 
     def _move_master(self, pool: ConnectedPool, old: str, new: str, version: int) -> None:
         """Moves the role from one domain to another. Tasks are kept on the master, so that none may
@@ -390,6 +419,7 @@ class StoragePools:
             raise errors.StoragePoolActionError(f"{pool.uuid} has tasks {', '.join(unfinished)}")
         former = pool.master
         master.move(pool, self._domains.find(new), version)
+        self._open_mailbox(pool, pool.master)
         self._spm.move(pool, former)
         self._surroundings.follow(pool)
         master.retire(former)

@@ -73,9 +73,10 @@ class Spm:
         AcquireHostIdFailure, AcquireLockFailure; then it is as free as before."""
         pool.require_not_spm()
         master = pool.master
-        if request.version is not None and master.version > request.version:
+        found = master.metadata().version
+        if request.version is not None and found > request.version:
             raise errors.DomainVersionTooAdvanced(
-                f"domain {master.uuid} has version {master.version}, not {request.version}"
+                f"domain {master.uuid} has version {found}, not {request.version}"
             )
         lver = self._check_previous(pool, request)
         pool.role = SpmStatus.CONTEND
@@ -145,7 +146,7 @@ class Spm:
         pool.role = SpmStatus.SPM
         self._tasks.attach(pool.uuid, master.files.below(layout.TASKS))
         mailbox = None
-        if master.kind is not DomainType.LOCALFS:
+        if has_mailbox(master):
             mailbox = SpmMonitor(master.files, self._max_host_id, _extender(pool))
             with writing(str(master.path / layout.OUTBOX)):
                 mailbox.start()
@@ -160,7 +161,7 @@ class Spm:
             self._mailbox, self._watch = mailbox, watch
         watch.start()
 
-    def _end(self, pool: ConnectedPool) -> None:
+    def close(self) -> None:
         """Stops what goes on in the background; waits for nothing that storage may hold up."""
         with self._guard:
             mailbox, watch = self._mailbox, self._watch
@@ -169,6 +170,9 @@ class Spm:
             watch.stop()
         if mailbox is not None:
             mailbox.stop()
+
+    def _end(self, pool: ConnectedPool) -> None:
+        self.close()
         self._tasks.detach(pool.uuid)
 
     def _give_up(self, pool: ConnectedPool) -> None:
@@ -191,6 +195,11 @@ class Spm:
 
 def _set_free(pool: ConnectedPool) -> None:
     pool.role = SpmStatus.FREE
+
+
+def has_mailbox(master: Domain) -> bool:
+    """Whether hosts can write to the SPM: a localfs domain has no other host."""
+    return master.kind is not DomainType.LOCALFS
 
 
 def make_master_tree(domain: Domain) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from unit.vdsm.storage.pool.world import ACTIVE, ATTACHED, POOL, World
-from vdsm.storage import errors
+from vdsm.storage import errors, layout
+from vdsm.storage.formats.mailbox import EMPTY_MAILBOX, MAILBOX_SIZE
 from vdsm.storage.model import DomainStatus, SpmStatus
 
 OTHER_POOL = "5a0b1c2d-0000-4000-8000-000000000002"
@@ -70,6 +71,25 @@ def test_links_of_a_former_life_are_removed(world: World) -> None:
     world.connect(master)
     assert world.links() == {master: master, "mastersd": master}
     assert sorted(path.name for path in world.data_center.iterdir()) == sorted([POOL, "mnt"])
+
+
+def test_what_this_host_asked_for_in_a_former_life_is_not_asked_any_more(world: World) -> None:
+    master = world.make_domain()
+    inbox = world.mount / master / layout.INBOX
+    inbox.write_bytes(b"1" * 4 * MAILBOX_SIZE)
+    world.create(master)
+    world.connect(master, host_id=2)
+    assert inbox.read_bytes() == b"1" * 2 * MAILBOX_SIZE + EMPTY_MAILBOX + b"1" * MAILBOX_SIZE
+
+
+def test_a_domain_that_died_is_not_waited_for_when_another_comes(world: World) -> None:
+    dying, other = world.make_domain(), world.make_domain()
+    world.begin(dying)
+    world.pools.activate(POOL, dying)
+    (world.mount / dying).rename(world.root / "gone")
+    world.pools.attach(POOL, other)
+    world.pools.activate(POOL, other)
+    assert {dying, other} <= set(world.links())
 
 
 class TestRefused:
