@@ -222,8 +222,7 @@ class StoragePools:
         self._pool(pool).require_not_spm()
 
         def job(_task: Task) -> JSON:
-            current = self._pool(pool)
-            with self._resources.holding(Resource.pool(pool), Resource.domain(current.master.uuid)):
+            with self._resources.holding(*_for_version(self._pool(pool), request.version)):
                 self._spm.start(self._pool(pool), request)
             for begin in self._as_spm:
                 begin(pool)
@@ -262,8 +261,7 @@ class StoragePools:
 
     def upgrade(self, pool: str, version: int) -> None:
         """Brings the domains to a version: the master now, the others in the background."""
-        known = self._spm_of(pool)
-        with self._resources.holding(Resource.pool(pool), Resource.domain(known.master.uuid)):
+        with self._resources.holding(*_for_version(self._spm_of(pool), version)):
             self._upgrades.upgrade(self._spm_of(pool), version)
 
     # --- domains of the pool ----------------------------------------------------------------------
@@ -441,6 +439,15 @@ def _refuse_other_connection(pool: ConnectedPool, host_id: int, backend: Backend
         raise errors.StoragePoolConnected(f"{pool.uuid} with host id {pool.host_id}, not {host_id}")
     if backend.on_disk and not pool.backend.on_disk:
         raise errors.StoragePoolConnected(f"{pool.uuid} with the engine's metadata")
+
+
+def _for_version(pool: ConnectedPool, version: int | None) -> list[Resource]:
+    """What is held to bring the pool to a version: the master only if it changes, for its volumes
+    may be at work for hours."""
+    held = [Resource.pool(pool.uuid)]
+    if version not in (None, pool.master.metadata().version):
+        held.append(Resource.domain(pool.master.uuid))
+    return held
 
 
 def _vms_of(pool: str) -> Resource:
