@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,9 @@ NAME_LENGTH: Final = 50
 """Characters of a domain's name at most."""
 
 BLOCK_SIZE_AUTO: Final = 0
+# Control characters, halves of characters, ends of lines and paragraphs (Unicode's categories).
+_NOT_OF_A_LINE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
 _BLOCK_SIZE_4K: Final = 4096
 
 # Blocks that a domain of version 5 may be asked to have. NFS hides its own.
@@ -84,7 +88,7 @@ def alignment(block_size: int, max_hosts: int) -> int:
 
 
 def _fits_in_a_line(character: str) -> bool:
-    return character == " " or character.isprintable()
+    return unicodedata.category(character) not in _NOT_OF_A_LINE
 
 
 def _uuid(value: JSON) -> str:

@@ -15,7 +15,8 @@ from vdsm.storage import errors
 from vdsm.storage.domain import create_params
 from vdsm.storage.domain.create_params import NewDomain
 from vdsm.storage.domain_types import DomainType
-from vdsm.storage.model import MIB, DomainClass
+from vdsm.storage.formats import domain_metadata
+from vdsm.storage.model import MIB, DomainClass, DomainMetadata, Role
 
 # As an engine sends them: numbers, the path alone.
 PARAMS: dict[str, JSON] = {
@@ -133,9 +134,19 @@ def test_a_long_name_is_refused(name: str) -> None:
         parse(name=name)
 
 
-@given(st.text(st.characters(exclude_categories=["C", "Z"]), max_size=50))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=50))
 def test_a_name_is_any_text_of_one_line(name: str) -> None:
     assert parse(name=name).name == name
+    metadata = DomainMetadata(
+        uuid=DOMAIN,
+        version=5,
+        kind=DomainType.NFS,
+        role=Role.REGULAR,
+        domain_class=DomainClass.DATA,
+        description=name,
+        remote_path="",
+    )
+    assert domain_metadata.decode(domain_metadata.encode(metadata), "") == metadata
 
 
 @pytest.mark.parametrize(
