@@ -22,8 +22,8 @@ from vdsm.storage.model import (
     VolumeType,
     is_uuid,
 )
-from vdsm.storage.protocols import Volumes
 from vdsm.storage.volume.qemu_img import Image, QemuImg
+from vdsm.storage.volume.store import VolumeStore
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class Chains:
     """Repairs chains. Who calls holds the image alone."""
 
-    def __init__(self, volumes: Volumes, data: VolumeData, qemu_img: QemuImg) -> None:
+    def __init__(self, volumes: VolumeStore, data: VolumeData, qemu_img: QemuImg) -> None:
         self._volumes = volumes
         self._data = data
         self._qemu_img = qemu_img
@@ -70,12 +70,8 @@ class Chains:
 
     def children(self, volume: VolumeId) -> list[VolumeId]:
         """The volumes of the same image whose parent is `volume`."""
-        others = [
-            VolumeId(volume.domain, volume.image, name)
-            for name in self._volumes.uuids(volume.domain, volume.image)
-            if name != volume.volume
-        ]
-        return [each for each in others if self._volumes.metadata(each).parent == volume.volume]
+        names = self._volumes.children(volume)
+        return [VolumeId(volume.domain, volume.image, name) for name in names]
 
     def _by_headers(self, leaf: VolumeId) -> list[str]:
         names: list[str] = []

@@ -9,16 +9,16 @@ from vdsm.storage import errors, layout
 from vdsm.storage.image import preparing
 from vdsm.storage.image.preparing import Link
 from vdsm.storage.model import Format, VolumeId
-from vdsm.storage.protocols import Domain, Domains, Volumes
+from vdsm.storage.protocols import Domains
+from vdsm.storage.volume.creation import compat_of
 from vdsm.storage.volume.qemu_img import Backing, Image, Operation, QemuImg
-
-_FIRST_WITH_COMPAT_1_1 = 4
+from vdsm.storage.volume.store import VolumeStore
 
 
 class VolumeData:
     """Reads and copies what is in volumes. Who calls holds the images."""
 
-    def __init__(self, domains: Domains, volumes: Volumes, qemu_img: QemuImg) -> None:
+    def __init__(self, domains: Domains, volumes: VolumeStore, qemu_img: QemuImg) -> None:
         self._domains = domains
         self._volumes = volumes
         self._qemu_img = qemu_img
@@ -55,7 +55,7 @@ class VolumeData:
             self.images(source),
             self.image(new),
             backing=backing_of(target),
-            compat=qcow2_compat(self._domains.find(new.volume.domain)),
+            compat=compat_of(self._domains.find(new.volume.domain).version),
             preallocation=new.metadata.allocation,
             # A new file is known to be zero, so that holes stay holes, on every server; it has the
             # size of the source.
@@ -77,8 +77,3 @@ def backing(parent: Link) -> Backing:
     """How the header of a volume names its parent, or the link to the template's volume: by a name
     beside it, as the directory may be reached by many paths."""
     return Backing(parent.volume.volume, parent.metadata.format)
-
-
-def qcow2_compat(domain: Domain) -> str:
-    """The version of the qcow2 volumes of a domain: hosts that open old domains may be old."""
-    return "1.1" if domain.version >= _FIRST_WITH_COMPAT_1_1 else "0.10"

@@ -20,9 +20,9 @@ from vdsm.storage.model import (
     Legality,
     VolumeId,
     VolumeMetadata,
-    VolumeType,
 )
 from vdsm.storage.protocols import Domain, Volumes
+from vdsm.storage.volume.store import VolumeStore
 
 _USER_BITS: Final = 0o700
 
@@ -35,20 +35,14 @@ class Link:
     metadata: VolumeMetadata
 
 
-def chain_of(volumes: Volumes, leaf: VolumeId) -> list[Link]:
+def chain_of(volumes: VolumeStore, leaf: VolumeId) -> list[Link]:
     """The chain of an image, from its base to `leaf`. The volume of a template is named as the link
     to it in this image. Raises VolumeDoesNotExist, and ImageIsNotLegalChain for a loop, a parent
     that is missing, or one that belongs to another image and is no template."""
-    links = []
-    for volume in volumes.chain(leaf):
-        metadata = volumes.metadata(volume)
-        if volume.image != leaf.image and metadata.volume_type is not VolumeType.SHARED:
-            raise errors.ImageIsNotLegalChain(
-                f"{leaf} is based on volume {volume.volume}, which belongs to image {volume.image} "
-                "and is no template"
-            )
-        links.append(Link(VolumeId(leaf.domain, leaf.image, volume.volume), metadata))
-    return links
+    return [
+        Link(VolumeId(leaf.domain, leaf.image, volume.volume), metadata)
+        for volume, metadata in volumes.described_chain(leaf)
+    ]
 
 
 def has_parent(metadata: VolumeMetadata) -> bool:

@@ -84,8 +84,6 @@ def hidden(files: Files) -> list[str]:
 
 def users_of(files: Files, image: str, volume: str) -> Sequence[str]:
     """The images that have a volume of another image, a template's, as their base."""
-    return sorted(
-        name.partition("/")[0]
-        for name in files.scan(layout.IMAGES, depth=2)
-        if name.endswith(f"/{volume}") and name != f"{image}/{volume}" and is_uuid(name[:36])
-    )
+    found = [name.split("/") for name in files.find(volume, layout.IMAGES, depth=2)]
+    users = {place[0] for place in found if place[1:] == [volume]}
+    return sorted(user for user in users if user != image and is_uuid(user))

@@ -25,13 +25,14 @@ from vdsm.storage.model import (
     VolumeMetadata,
     VolumeType,
 )
-from vdsm.storage.protocols import Domains, Job, Task, Volumes
+from vdsm.storage.protocols import Domains, Job, Task
 from vdsm.storage.sdm.bitmaps import Bitmaps
 from vdsm.storage.sdm.copying import refuse_shared
 from vdsm.storage.sdm.job import StorageJob, Work
 from vdsm.storage.sdm.params import Subchain
 from vdsm.storage.sdm.volume_work import VolumeWork
 from vdsm.storage.volume.qemu_img import QemuImg
+from vdsm.storage.volume.store import VolumeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Merges:
     def __init__(
         self,
         domains: Domains,
-        volumes: Volumes,
+        volumes: VolumeStore,
         work: VolumeWork,
         data: VolumeData,
         qemu_img: QemuImg,

@@ -8,13 +8,14 @@ from dataclasses import replace
 from vdsm.storage import errors
 from vdsm.storage.formats.volume_metadata import next_generation
 from vdsm.storage.image import preparing
-from vdsm.storage.image.data import VolumeData, qcow2_compat
+from vdsm.storage.image.data import VolumeData
 from vdsm.storage.model import BLANK_UUID, Format, VolumeMetadata, VolumeType
 from vdsm.storage.protocols import Domains, Volumes
 from vdsm.storage.sdm.copying import refuse_shared
 from vdsm.storage.sdm.job import StorageJob, Work
 from vdsm.storage.sdm.params import Attributes, Endpoint
 from vdsm.storage.sdm.volume_work import VolumeWork, refuse_generation
+from vdsm.storage.volume.creation import compat_of
 from vdsm.storage.volume.qemu_img import QemuImg
 
 
@@ -73,7 +74,7 @@ def amend_volume(
             if chain[-1].metadata.format is not Format.COW:
                 raise errors.IncorrectFormat(f"{endpoint.volume} is RAW")
             domain = domains.find(endpoint.volume.domain)
-            if compat > qcow2_compat(domain):
+            if compat > compat_of(domain.version):
                 raise errors.UnsupportedDomainVersion(
                     f"domain {domain.uuid} of version {domain.version} has no qcow2 of {compat}"
                 )
