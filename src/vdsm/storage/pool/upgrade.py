@@ -20,7 +20,7 @@ from vdsm.storage.domain.create import FormatLeases, has_external_leases
 from vdsm.storage.domain.os_errors import writing
 from vdsm.storage.files import Files
 from vdsm.storage.formats import volume_metadata
-from vdsm.storage.model import CREATABLE_VERSIONS, DomainClass, VolumeMetadata, is_uuid
+from vdsm.storage.model import CREATABLE_VERSIONS, DomainClass, SpmStatus, VolumeMetadata, is_uuid
 from vdsm.storage.pool.connected import ConnectedPool
 from vdsm.storage.protocols import Domain, Domains, Resource, Resources
 
@@ -100,7 +100,8 @@ class Upgrades:
                     log.warning("Domain %s was not upgraded to %d: %s", uuid, version, error)
 
     def _convert_member(self, pool: ConnectedPool, uuid: str, version: int) -> None:
-        pool.require_spm()
+        if pool.role is SpmStatus.FREE:  # the SPM that starts holds the lease already
+            raise errors.SpmStatusError(f"pool {pool.uuid}")
         domain = self._domains.find(uuid)
         metadata = domain.metadata()
         if metadata.domain_class is DomainClass.DATA and metadata.version < version:

@@ -2,11 +2,12 @@
 """Upgrading domains from version 3 and 4, with kills in between."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from unit.vdsm.storage.pool.world import FEW_HOSTS, PATIENCE_S, POOL, Killed, World
+from unit.vdsm.storage.pool.world import ACTIVE, FEW_HOSTS, PATIENCE_S, POOL, Killed, World
 from vdsm.storage import errors, layout
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.formats import volume_metadata
@@ -134,6 +135,22 @@ def test_what_cannot_be_converted_is_refused(
     assert world.bytes_of(domain) == before
 
 
+def test_the_spm_that_starts_upgrades_the_pool(world: World) -> None:
+    master, other = world.make_domain(version=4), world.make_domain(version=4)
+    world.create(master, other)
+    world.connect(master, {other: ACTIVE})
+    assert world.start_spm(replace(FEW_HOSTS, version=5)) == 0
+    assert world.metadata(master).version == 5
+    wait_for_version(world, other, 5)
+
+
+def wait_for_version(world: World, domain: str, version: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while world.metadata(domain).version != version:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_pool_is_upgraded_master_first(world: World) -> None:
     master, other, inactive = (world.make_domain(version=4) for _ in range(3))
     world.create(master, other, inactive)
@@ -144,10 +161,7 @@ def test_a_pool_is_upgraded_master_first(world: World) -> None:
     world.pools.activate(POOL, other)
     world.pools.upgrade(POOL, 5)
     assert world.metadata(master).version == 5
-    deadline = time.monotonic() + PATIENCE_S
-    while world.metadata(other).version != 5:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_version(world, other, 5)
     assert world.metadata(inactive).version == 4
     world.pools.activate(POOL, inactive)
     assert world.metadata(inactive).version == 5
