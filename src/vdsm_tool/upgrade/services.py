@@ -24,7 +24,17 @@ _BESIDE: Final = ("vdsm-lldpd.service", "vdsm-dhcp@*.service")
 
 _ASKED: Final = (
     # Ends only when the host has no lease, and systemd starts it anew.
-    ("podman", "exec", "vdsm-sanlock", "sanlock", "client", "shutdown", "-w", "1"),
+    (
+        "podman",
+        "exec",
+        "--user=sanlock",
+        "vdsm-sanlock",
+        "sanlock",
+        "client",
+        "shutdown",
+        "-w",
+        "1",
+    ),
     # Goes on while sanlock needs it.
     ("podman", "kill", "--signal=TERM", "vdsm-wdmd"),
 )

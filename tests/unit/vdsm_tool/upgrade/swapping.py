@@ -92,7 +92,7 @@ class FakeHost:
                         self.start(name)
             case ["systemctl", "start", "--no-block", name]:
                 self.units[name].active = "activating"
-            case ["podman", "exec", "vdsm-sanlock", *_] | ["podman", "kill", _, "vdsm-wdmd"]:
+            case ["podman", "exec", _, "vdsm-sanlock", *_] | ["podman", "kill", _, "vdsm-wdmd"]:
                 raise ToolError("this host has leases")
             case ["systemctl", "is-system-running"]:
                 if self.stopping:
