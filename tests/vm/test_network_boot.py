@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a boot brings back: the networks that were saved, before anything that needs the network."""
+"""What a boot brings back: the pair (flow 7 of the map), and the networks that were saved, before
+anything that needs the network.
+"""
 
 import json
 from collections.abc import Iterator
@@ -75,11 +77,24 @@ def before(saved: Site) -> Kernel:
     return saved.kernel()
 
 
-def test_a_reboot_brings_the_saved_networks_back_before_the_network_is_needed(
+def boot_id(site: Site) -> str:
+    return site.shell("cat /proc/sys/kernel/random/boot_id")
+
+
+def assert_pair_is_back(site: Site, boot: str) -> None:
+    """In another boot than that one, it serves those on the host and those beside it."""
+    assert boot_id(site) != boot
+    assert site.vm.client("Host", "echo", "message=back") == "back"
+    assert "eth0" in site.engine.caps()["nics"]
+
+
+def test_7_a_reboot_brings_the_saved_networks_back_before_the_network_is_needed(
     saved: Site, before: Kernel
 ) -> None:
     assert {"green", "bond0.300"} <= before.links.keys()
+    boot = boot_id(saved)
     reboot(saved)
+    assert_pair_is_back(saved, boot)
     found = saved.kernel()
     assert_saved(found, before, *DEVICES)
     assert not {"green", "bond0.300"} & found.links.keys()
@@ -97,7 +112,7 @@ def test_a_reboot_brings_the_saved_networks_back_before_the_network_is_needed(
     assert saved.peer.reaches("10.1.0.2", mtu=9000)
 
 
-def test_after_a_power_cut_in_a_change_without_a_nic_the_rest_is_back(
+def test_7_after_a_power_cut_in_a_change_without_a_nic_the_rest_is_back(
     saved: Site, before: Kernel
 ) -> None:
     lost = json.dumps({"nic": "eth9", "bridged": True, "mtu": 1500, "switch": "legacy"})
@@ -114,9 +129,12 @@ def test_after_a_power_cut_in_a_change_without_a_nic_the_rest_is_back(
     saved.shell(
         "until [ -e /sys/class/net/green ] && [ ! -e /sys/class/net/red ]; do sleep 0.1; done"
     )
+    boot = boot_id(saved)
     saved.vm.tool_run("power-cut", saved.vm.name)
+    assert saved.vm.run("true", check=False).returncode == 1
     saved.vm.tool_run("boot", saved.vm.name, timeout=900)
     up_again(saved)
+    assert_pair_is_back(saved, boot)
     found = saved.kernel()
     assert "eth2" not in found.links
     assert "green" not in found.links

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The tool containers/testvm itself: its words and its NICs, tried on the ring's VM.
 
-That it survives a power cut is seen in test_reboot.py, and that nothing is left of it in
-test_install.py, which has one of its own.
+That it survives a power cut is seen in test_network_boot.py, and that nothing is left of
+it in test_install.py, which has one of its own.
 """
 
 import secrets
