@@ -138,38 +138,38 @@ class Machine:
 
 
 _COMING: Final[dict[str, "subprocess.Popen[bytes]"]] = {}
-"""By tool, what starts the ring's machine ahead of its ring."""
+"""By name, what starts a machine ahead of the tests that want it."""
 
 
-def ring_machine(tool: str) -> Machine:
-    """The machine of a ring that nobody keeps between runs."""
-    return Machine(ROOT / "containers" / tool, f"ring{os.getpid()}")
+def own_machine(tool: str, purpose: str) -> Machine:
+    """A machine of this run alone."""
+    return Machine(ROOT / "containers" / tool, f"{purpose}{os.getpid()}")
 
 
 @contextmanager
-def coming(tool: str, log: Path) -> Iterator[None]:
-    """Start a ring's machine while other tests run, for `running` to take over.
+def coming(machine: Machine, log: Path, *, bare: bool = False) -> Iterator[None]:
+    """Start a machine while other tests run, for `arrive`.
 
-    At the end of the block it is gone, if nobody took it over.
+    At the end of the block it is gone, if nobody asked for it.
     """
-    machine = ring_machine(tool)
-    words = [str(machine.tool), "up", "--name", machine.name]
+    words = [str(machine.tool), "up", "--name", machine.name, *(["--bare"] if bare else [])]
     with log.open("wb") as output:
         starts = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    _COMING[tool] = starts
+    _COMING[machine.name] = starts
     try:
         yield
     finally:
-        if _COMING.pop(tool, None) is not None:
+        if _COMING.pop(machine.name, None) is not None:
             starts.terminate()  # it takes away what it has begun
             starts.wait()
             machine.down()
 
 
-def _has_come(tool: str) -> bool:
-    """Wait for a machine that is on its way; whether there is one now."""
-    starts = _COMING.pop(tool, None)
-    return starts is not None and starts.wait() == 0
+def arrive(machine: Machine, *, bare: bool = False) -> None:
+    """Start a machine, or wait for one that was started ahead."""
+    starts = _COMING.pop(machine.name, None)
+    if starts is None or starts.wait() != 0:
+        machine.up(bare=bare)
 
 
 @contextmanager
@@ -181,10 +181,9 @@ def running(tool: str, variable: str, session: pytest.Session | None = None) -> 
     VDSM_TEST_ARTIFACTS.
     """
     kept = os.environ.get(variable)
-    machine = Machine(ROOT / "containers" / tool, kept) if kept else ring_machine(tool)
+    machine = Machine(ROOT / "containers" / tool, kept) if kept else own_machine(tool, "ring")
     try:
-        if not _has_come(tool):
-            machine.up()
+        arrive(machine)
         yield machine
     finally:
         if not kept:

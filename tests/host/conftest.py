@@ -3,11 +3,12 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from host.upgrades import Upgrading, set_up
-from machines import ROOT, Machine, coming, running
+from machines import ROOT, Machine, coming, own_machine, running
 
 SECONDS = 600
 """What one test may take: real services, on a machine that is shared."""
@@ -21,23 +22,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def vm_on_its_way(
+def vms_on_their_way(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Boot the VM of the vm ring meanwhile, if that is run after this one.
+    """Boot the VMs of the vm ring meanwhile, if that is run after this one.
 
-    Not before: it takes what two cores can give for more than a minute.
+    Not before: they take what two cores can give for more than a minute.
     """
-    items = request.session.items
-    if os.environ.get("VDSM_TEST_VM") or not any("vm" in _fixtures(one) for one in items):
+    wanted = {
+        fixture
+        for item in request.session.items
+        if "/tests/vm/" in str(item.path) and isinstance(item, pytest.Function)
+        for fixture in item.fixturenames
+    }
+    logs = tmp_path_factory.getbasetemp()
+    with ExitStack() as machines:
+        if "vm" in wanted and "VDSM_TEST_VM" not in os.environ:
+            ring = own_machine("testvm", "ring")
+            machines.enter_context(coming(ring, logs / "ring-vm.log"))
+        if "bare" in wanted:
+            plain = own_machine("testvm", "install")
+            machines.enter_context(coming(plain, logs / "install-vm.log", bare=True))
         yield
-        return
-    with coming("testvm", tmp_path_factory.getbasetemp() / "testvm-up.log"):
-        yield
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return getattr(item, "fixturenames", [])
 
 
 @pytest.fixture(scope="session")
