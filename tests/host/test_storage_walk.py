@@ -6,6 +6,7 @@ The real images under real Quadlet, podman and systemd; calls by STOMP over TLS.
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,13 @@ def in_vdsm(host: Machine, *argv: str) -> str:
     return host.run("podman", "exec", "vdsm", *argv).stdout.strip()
 
 
+def shown(host: Machine, what: str) -> list[Any]:
+    """What `vdsm-tool storage` tells a program."""
+    found = json.loads(host.run("vdsm-tool", "storage", what, "--json").stdout)
+    assert isinstance(found, list)
+    return found
+
+
 def test_a_disk_from_connect_to_format(host: Machine, engine: Engine) -> None:
     assert engine.spm_status()["spmStatus"] == "SPM"
     info = engine.call("StorageDomain.getInfo", {"storagedomainID": engine.domain})
@@ -55,6 +63,18 @@ def test_a_disk_from_connect_to_format(host: Machine, engine: Engine) -> None:
     leaf = engine.of_volume("Volume.getInfo", image, snapshot)
     assert (base["voltype"], base["format"], base["type"]) == ("INTERNAL", "RAW", "PREALLOCATED")
     assert (leaf["voltype"], leaf["format"], leaf["parent"]) == ("LEAF", "COW", raw)
+
+    [connection] = shown(host, "connections")
+    assert (connection["target"], connection["domains"]) == (MOUNT, [engine.domain])
+    [domain] = shown(host, "domains")
+    assert (domain["uuid"], domain["role"], domain["valid"]) == (engine.domain, "Master", True)
+    tree = host.run("vdsm-tool", "storage", "volumes", "--text", engine.domain).stdout.splitlines()
+    assert [line.split()[0:2] for line in tree] == [
+        ["image", image],
+        [raw, "RAW"],
+        [snapshot, "COW"],
+    ]
+    assert shown(host, "tasks") == []
 
     prepared = engine.of_volume("Image.prepare", image, snapshot)
     assert host.sh(f"readlink -e {prepared['path']}") == prepared["info"]["path"]
