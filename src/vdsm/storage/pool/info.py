@@ -9,7 +9,7 @@ from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, side_by_side
 from vdsm.storage.files import Space
 from vdsm.storage.formats import domain_metadata
-from vdsm.storage.model import DomainStatus
+from vdsm.storage.model import DomainStatus, PoolMetadata
 from vdsm.storage.pool.connected import ConnectedPool
 from vdsm.storage.protocols import Domain, Domains, Monitors
 
@@ -23,7 +23,7 @@ def describe(pool: ConnectedPool, domains: Domains, monitors: Monitors) -> JSON:
     StoragePoolMasterNotFound when the master cannot be read."""
     try:
         metadata = pool.master.metadata()
-        content = pool.content()
+        content = _content(pool)
     except (errors.StorageError, OSError) as error:
         raise errors.StoragePoolMasterNotFound(
             f"pool {pool.uuid}, domain {pool.master.uuid}: {error}"
@@ -58,6 +58,15 @@ def spm_status(pool: ConnectedPool) -> JSON:
     except (errors.StorageError, OSError) as error:
         raise errors.StorageDomainMasterError(f"{pool.master.uuid}: {error}") from error
     return {"spmStatus": role.value, "spmLver": content.spm_lver, "spmId": content.spm_id}
+
+
+def _content(pool: ConnectedPool) -> PoolMetadata:
+    """What is known of the pool; nobody is SPM where a lock does not say who holds it."""
+    try:
+        return pool.content()
+    except errors.InquireNotSupported:
+        version = pool.backend.version(pool.master)
+        return PoolMetadata(domains=pool.domains(), master_version=version)
 
 
 def _domain(uuid: str, status: DomainStatus, domains: Domains, monitors: Monitors) -> JSON:

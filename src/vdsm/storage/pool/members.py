@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from vdsm.storage import errors
-from vdsm.storage.model import MAX_DOMAINS_IN_POOL, DomainClass, DomainStatus
+from vdsm.storage.model import MAX_DOMAINS_IN_POOL, DomainClass, DomainStatus, Role
 from vdsm.storage.pool import changes, locking
 from vdsm.storage.pool.changing import changed
 from vdsm.storage.pool.connected import ConnectedPool, Surroundings
@@ -110,6 +110,19 @@ class Members:
             log.info("Domain %s is taken out of pool %s", uuid, pool.uuid)
             pool.set_domain(uuid, None)
             self._surroundings.follow(pool)
+
+    def demote(self, pool: ConnectedPool, uuid: str) -> None:
+        """Takes the master's role from a domain that is not the master: a kill while the role moved
+        leaves two. A domain that cannot be read has to wait for the next SPM."""
+        if uuid == pool.master.uuid:
+            return
+        try:
+            domain = self._domains.find(uuid)
+            if domain.metadata().role is Role.MASTER:
+                log.warning("Domain %s says that it is the master of %s", uuid, pool.uuid)
+                domain.change_metadata(changes.become_regular)
+        except errors.StorageError as error:
+            log.warning("The role of domain %s was not looked at: %s", uuid, error)
 
     def _attached(self, pool: ConnectedPool, uuid: str) -> Domain:
         pool.require_member(uuid)

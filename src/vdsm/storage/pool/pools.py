@@ -10,6 +10,7 @@ change with it, taken together; what is refused is refused before anything chang
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from vdsm.jsonrpc.errors import JSON
@@ -224,6 +225,7 @@ class StoragePools:
         def job(_task: Task) -> JSON:
             with self._resources.holding(*_for_version(self._pool(pool), request.version)):
                 self._spm.start(self._pool(pool), request)
+            threading.Thread(target=self._demote_others, args=(pool,), daemon=True).start()
             for begin in self._as_spm:
                 begin(pool)
             return None
@@ -407,6 +409,16 @@ class StoragePools:
                 pool.mailbox.clear()
             except (errors.StorageError, OSError) as error:
                 log.warning("The mailbox on domain %s was not cleared: %s", master.uuid, error)
+
+    def _demote_others(self, pool: str) -> None:
+        """Takes the master's role from all but the master. A dead domain holds up nobody but those
+        that change the pool, and those until it is given up."""
+        try:
+            for uuid in self._spm_of(pool).active():
+                with self._resources.holding(Resource.pool(pool, exclusive=False)):
+                    self._members.demote(self._spm_of(pool), uuid)
+        except errors.StorageError as error:
+            log.warning("Not all roles in pool %s were looked at: %s", pool, error)
 
     def _move_master(self, pool: ConnectedPool, old: str, new: str, version: int) -> None:
         """Moves the role from one domain to another. Tasks are kept on the master, so that none may

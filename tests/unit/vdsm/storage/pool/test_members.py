@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Attaching, activating, deactivating and detaching domains; and a master whose role moves."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from unit.vdsm.storage.pool.world import ACTIVE, ATTACHED, POOL, Killed, World
+from unit.vdsm.storage.pool.world import ACTIVE, ATTACHED, PATIENCE_S, POOL, Killed, World
 from vdsm.storage import errors, layout
 from vdsm.storage.model import BLANK_UUID, DomainClass, Role
 from vdsm.storage.pool.vms import Machine
@@ -216,6 +217,20 @@ class TestMaster:
         task = world.tasks.start("after", lambda _task: None, pool=POOL)
         assert world.end(task)[0] == 0
         assert (world.mount / new / layout.TASKS / task).is_dir()
+
+    def test_a_second_master_is_demoted_by_the_next_spm(self, world: World) -> None:
+        old, new = self.pair(world, on_disk=True)
+        before = world.bytes_of(old)[0]
+        assert world.end(world.pools.switch_master(POOL, old, new, 2))[0] == 0
+        (world.mount / old / layout.METADATA).write_bytes(before)  # as a kill leaves it
+        world = world.restarted()
+        world.connect(new, version=2, on_disk=True)
+        assert world.start_spm() == 0
+        deadline = time.monotonic() + PATIENCE_S
+        while world.metadata(old).role is Role.MASTER:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert world.metadata(new).role is Role.MASTER
 
     def test_it_is_deactivated_by_moving_its_role(self, world: World) -> None:
         old, new = self.pair(world)
