@@ -232,6 +232,29 @@ class TestMaster:
             time.sleep(0.01)
         assert world.metadata(new).role is Role.MASTER
 
+    def test_a_kill_loses_no_data_and_the_move_can_be_made_again(self, tmp_path: Path) -> None:
+        for kill_at in range(14):
+            root = tmp_path / str(kill_at)
+            root.mkdir()
+            world = World(root)
+            old, new = self.pair(world, on_disk=True)
+            world.fate.changes_left = kill_at
+            killed = False
+            try:
+                world.pools._move_master(world.pools._pool(POOL), old, new, 2)
+            except Killed:
+                killed = True
+            world = world.restarted()
+            moved = world.metadata(new).role is Role.MASTER
+            world.connect(*((new,) if moved else (old,)), version=2 if moved else 1, on_disk=True)
+            assert world.start_spm() == 0
+            if not moved:
+                assert world.end(world.pools.switch_master(POOL, old, new, 2))[0] == 0
+            assert world.pools.ovfs(POOL, None, []) == {self.MACHINE.uuid: self.MACHINE.ovf}
+            if not killed:
+                break
+        assert not killed
+
     def test_it_is_deactivated_by_moving_its_role(self, world: World) -> None:
         old, new = self.pair(world)
         world.pools.deactivate(POOL, old, BLANK_UUID, 0)
