@@ -37,6 +37,8 @@ class Limits:
     """A worker that nobody uses ends."""
     abandoned: int = 8
     """Workers that the kernel holds; with so many, nothing more is tried."""
+    trial_s: float = 1.0
+    """While one call tries a suspect root, others wait so long for what becomes of it."""
     look_s: float = 5.0
     """Between looks at idle and abandoned workers."""
 
@@ -63,7 +65,8 @@ class Root:
         self._running = 0
         self._abandoned: list[WorkerProcess] = []
         self._suspect = False  # an operation took too long, and none was answered since it began
-        self._progress = 0.0  # when an operation last ended
+        self._progress = 0.0  # when an operation was last answered
+        self._tried = 0.0  # when an operation was last let through
         self._closed = False
 
     def run(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -149,15 +152,17 @@ class Root:
             self._reap()
             if len(self._abandoned) >= self._limits.abandoned:
                 raise self._error(f"{len(self._abandoned)} operations hang, {name} is not tried")
+            now = time.monotonic()
             if self._running < (1 if self._suspect else self._limits.workers):
+                self._tried = now
                 return
             if self._suspect:
-                raise self._error(f"an operation hangs, {name} is not tried")
-            now = time.monotonic()
-            stalled = max(self._progress, waiting_since) + self._limits.stalled_s
-            until = min(deadline, stalled)
+                until = self._tried + self._limits.trial_s
+            else:
+                until = max(self._progress, waiting_since) + self._limits.stalled_s
+            until = min(deadline, until)
             if now >= until:
-                raise self._error(f"{self._running} operations hang, {name} is not tried")
+                raise self._error(f"operations hang ({self._running}), {name} is not tried")
             self._changed.wait(until - now)
 
     def _release(self, worker: WorkerProcess, end: _End, begun: float) -> None:

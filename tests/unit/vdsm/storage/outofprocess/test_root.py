@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -169,7 +170,33 @@ def test_who_waits_for_a_turn_gives_up_when_nothing_ends() -> None:
 
     server.behave = busy
     list_names(root)
-    assert "1 operations hang, names is not tried" in inner[0]
+    assert "operations hang (1), names is not tried" in inner[0]
+
+
+def test_who_comes_while_a_suspect_root_is_tried_waits_for_what_becomes_of_it() -> None:
+    server = FakeServer()
+    root = make_root(server, trial_s=30.0)
+    server.behave = hang
+    with pytest.raises(StorageDomainAccessError):
+        list_names(root)
+    trying, answered = threading.Event(), threading.Event()
+
+    def answer_late() -> object:
+        server.behave = list
+        trying.set()
+        answered.wait(30)
+        return []
+
+    server.behave = answer_late
+    seen: list[list[bytes]] = []
+    threads = [threading.Thread(target=lambda: seen.append(list_names(root))) for _ in range(2)]
+    threads[0].start()
+    trying.wait(30)
+    threads[1].start()
+    answered.set()
+    for thread in threads:
+        thread.join(30)
+    assert seen == [[], []]
 
 
 def test_a_closed_root_takes_no_call() -> None:
