@@ -26,6 +26,9 @@ __all__ = ["Backing", "Child", "CommandError", "Image", "QemuImg", "qemu_format"
 TIMEOUT_S: Final = 60.0
 """For what reads or writes headers only."""
 
+MEASURE_TIMEOUT_S: Final = 150.0
+"""For what looks at all of an image's metadata while an engine waits (180 s) for the answer."""
+
 UNTRUSTED_MEMORY: Final = GIB
 UNTRUSTED_CPU_S: Final = 30
 """A hostile header can ask qemu-img for any amount of memory and time. Numbers: upstream-vdsm."""
@@ -142,7 +145,8 @@ class QemuImg:
 
     def info(self, image: Image) -> ImageInfo:
         """Reads the header, also while a VM has the image open."""
-        return _info(self._ask("info", "-U", "-f", qemu_format(image.format), str(image.path)))
+        arguments = ("-U", "-f", qemu_format(image.format), str(image.path))
+        return _info(self._ask("info", *arguments, timeout=self._timeout_s))
 
     def info_untrusted(self, image: Image) -> ImageInfo:
         """As `info`, for what a user has uploaded: within a limit of memory and of CPU time."""
@@ -154,7 +158,7 @@ class QemuImg:
             "--",
         )
         arguments = ("-f", qemu_format(image.format), str(image.path))
-        return _info(self._ask("info", *arguments, prefix=limits))
+        return _info(self._ask("info", *arguments, prefix=limits, timeout=self._timeout_s))
 
     def check(self, image: Image) -> CheckResult:
         """Checks the metadata of a qcow2 image; what is wrong with it is in the result."""
@@ -168,7 +172,8 @@ class QemuImg:
     def measure(self, chain: Sequence[Image], target: Format) -> Measure:
         """The bytes that the data of `chain`, from the top to the base, needs in a format."""
         arguments = ("-U", "-O", qemu_format(target), tree(chain))
-        return _read("measure", self._ask("measure", *arguments), Measure)
+        answer = self._ask("measure", *arguments, timeout=MEASURE_TIMEOUT_S)
+        return _read("measure", answer, Measure)
 
     # --- what changes a header ---------------------------------------------------------------
 
@@ -287,9 +292,9 @@ class QemuImg:
         self,
         command: str,
         *arguments: str,
+        timeout: float | None,
         prefix: Sequence[str] = (),
         fine: Sequence[int] = (0,),
-        timeout: float | None = TIMEOUT_S,
     ) -> bytes:
         words = ("--output", "json", *arguments)
         return self._run(command, *words, prefix=prefix, fine=fine, timeout=timeout).stdout

@@ -7,12 +7,12 @@ What changes a volume is given the task that it belongs to, and holds the image 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors
-from vdsm.storage.model import Format, Legality, VolumeId
+from vdsm.storage.model import Format, Legality, VolumeId, VolumeMetadata
 from vdsm.storage.protocols import Domains, Resource, Resources, Task, Tasks
 from vdsm.storage.volume import creation, deletion, growth
 from vdsm.storage.volume.copying import Copy, VolumeCopying
@@ -88,14 +88,19 @@ class FileVolumes(VolumeStore):
     # --- what is done at once --------------------------------------------------------------------
 
     def set_description(self, volume: VolumeId, description: str) -> None:
-        """What is too long is cut. Raises as `change_metadata` does."""
-        self.domain(volume)
-        self.change_metadata(volume, lambda now: replace(now, description=description))
+        """What is too long is cut. Raises as `change_metadata` does, and ResourceTimeout."""
+        self._set(volume, lambda now: replace(now, description=description))
 
     def set_legality(self, volume: VolumeId, legality: Legality) -> None:
-        """Raises as `change_metadata` does."""
-        self.domain(volume)
-        self.change_metadata(volume, lambda now: replace(now, legality=legality))
+        """Raises as `change_metadata` does, and ResourceTimeout."""
+        self._set(volume, lambda now: replace(now, legality=legality))
+
+    def _set(self, volume: VolumeId, change: Callable[[VolumeMetadata], VolumeMetadata]) -> None:
+        """Not while the volume is being deleted: its metadata would be there again."""
+        with self._resources.holding(
+            Resource.domain(volume.domain, exclusive=False), _shared(volume)
+        ):
+            self.of(volume).change_metadata(volume, change)
 
     def images_of_chain(self, leaf: VolumeId) -> list[Image]:
         """The files of a volume and of all that it is based on, from the top to the base, as

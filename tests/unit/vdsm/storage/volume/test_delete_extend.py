@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,25 @@ def test_a_growth_that_counts_is_not_taken_back(site: VolumeSite) -> None:
     site.volumes._growth.undo(undo)
     assert site.volumes.sizes(BASE)[0] == 2 * MIB
     assert site.volumes.metadata(BASE).parent == BLANK_UUID
+
+
+def test_a_volume_that_is_being_deleted_is_not_described(site: VolumeSite) -> None:
+    """Its metadata would be written anew after it was removed."""
+    site.create(BASE)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(_root: Path, operation: str) -> None:
+        if operation == "unlink" and not reached.is_set():
+            reached.set()
+            go_on.wait(20)
+
+    site.faults.fault = hold
+    with ThreadPoolExecutor(2) as pool:
+        deleted = pool.submit(delete, site, BASE)
+        assert reached.wait(20)
+        described = pool.submit(site.volumes.set_description, BASE, "new")
+        go_on.set()
+        deleted.result(20)
+        with pytest.raises(errors.VolumeDoesNotExist):
+            described.result(20)
+    assert site.names() == []
