@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from machines import Machine
-from storage.client import refused, through
+from storage.client import refused, session
 from storage.engine import BLANK, COW, LOCALFS, PREALLOCATED, Engine, new_id
 
 MIB = 1 << 20
@@ -23,10 +23,11 @@ MOUNT = "/rhev/data-center/mnt/_srv_walk"
 def engine(host: Machine) -> Iterator[Engine]:
     """An engine that has made the host SPM of a pool with one local domain."""
     host.sh(f"mkdir -p {DIRECTORY}; chown 36:36 {DIRECTORY}")
-    engine = Engine(through(host), LOCALFS, {"connection": DIRECTORY})
     try:
-        engine.begin()
-        yield engine
+        with session(host) as call:
+            engine = Engine(call, LOCALFS, {"connection": DIRECTORY})
+            engine.begin()
+            yield engine
     finally:
         if (
             host.run("findmnt", MOUNT, check=False).returncode == 0

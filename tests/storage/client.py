@@ -36,3 +36,52 @@ def refused(code: int) -> Iterator[None]:
     with pytest.raises(Refused) as caught:
         yield
     assert caught.value.code == code, caught.value
+
+
+_PROGRAM = """
+import json, sys
+from vdsm.client import CallError, Client, ConnectError, mutual_tls
+from vdsm.jsonrpc.tls import Identity
+from vdsm_contract.paths import PKI_DIR
+
+endpoint = mutual_tls("localhost", identity=Identity.below(PKI_DIR))
+with Client(endpoint, timeout=300) as client:
+    for line in sys.stdin:
+        try:
+            answer = {"result": client.call_with(*json.loads(line))}
+        except CallError as error:
+            answer = {"code": error.code, "message": error.message}
+        except (ConnectError, TimeoutError, OSError) as error:
+            answer = {"lost": str(error)}
+        print(json.dumps(answer), flush=True)
+"""
+
+
+@contextmanager
+def session(machine: Machine) -> Iterator[Call]:
+    """Calls over one connection, STOMP and TLS, inside the machine: many, without a container for
+    each as `through` needs. A connection that a kill of vdsm ended is made anew for the next."""
+    process = machine.start(
+        "podman", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none",
+        "--network=host", "--volume=/etc/pki/vdsm:/etc/pki/vdsm:ro",
+        "--entrypoint=/opt/venv/bin/python", "localhost/vdsm:latest", "-c", _PROGRAM,
+    )  # fmt: skip
+
+    def call(verb: str, params: dict[str, Any]) -> Any:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([verb, params]).encode() + b"\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline() or b'{"lost": "the client ended"}')
+        if "lost" in answer:
+            raise MachineError(f"{verb}: {answer['lost']}")
+        if "code" in answer:
+            raise Refused(verb, answer["code"], answer["message"])
+        return answer["result"]
+
+    try:
+        yield call
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(60)
