@@ -181,11 +181,13 @@ class StoragePools:
         held = map(Resource.domain, known.domains())
         with self._resources.holding(_CONNECTING, Resource.pool(pool), *held):
             current = self._spm_of(pool)
+            self._spm.refuse_with_tasks(current)
             for uuid in list(current.domains()):
                 if uuid != current.master.uuid:
                     self._members.detach(current, uuid)
-            self._spm.stop(current)
+            # While the lease keeps others from becoming SPM of what is no pool any more.
             current.master.change_metadata(lambda found: changes.detach(found, pool))
+            self._spm.stop(current)
             self._leave(current)
 
     def reconstruct_master(
@@ -422,11 +424,9 @@ class StoragePools:
 
     def _move_master(self, pool: ConnectedPool, old: str, new: str, version: int) -> None:
         """Moves the role from one domain to another. Tasks are kept on the master, so that none may
-        go on: StoragePoolActionError."""
+        go on: SpmStopError."""
         master.check(pool, old, new, version)
-        unfinished = self._tasks.unfinished(pool.uuid)
-        if unfinished:
-            raise errors.StoragePoolActionError(f"{pool.uuid} has tasks {', '.join(unfinished)}")
+        self._spm.refuse_with_tasks(pool)
         former = pool.master
         master.move(pool, self._domains.find(new), version)
         self._open_mailbox(pool, pool.master)

@@ -98,14 +98,18 @@ class Spm:
         ReleaseLockFailure."""
         if pool.role is SpmStatus.FREE:
             return
-        unfinished = self._tasks.unfinished(pool.uuid)
-        if unfinished:
-            raise errors.SpmStopError(f"pool {pool.uuid} has tasks {', '.join(unfinished)}")
+        self.refuse_with_tasks(pool)
         self._end(pool)
         pool.role = SpmStatus.FREE
         self._note_nobody(pool)
         pool.master.lock.release()
         log.info("This host is not SPM of pool %s any more", pool.uuid)
+
+    def refuse_with_tasks(self, pool: ConnectedPool) -> None:
+        """Raises SpmStopError that names the tasks that go on."""
+        unfinished = self._tasks.unfinished(pool.uuid)
+        if unfinished:
+            raise errors.SpmStopError(f"pool {pool.uuid} has tasks {', '.join(unfinished)}")
 
     def move(self, pool: ConnectedPool, old: Domain) -> None:
         """The master was moved under the feet of the SPM: serves the new one. The new one's lease
