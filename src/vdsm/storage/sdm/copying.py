@@ -17,7 +17,8 @@ def copy_data(
     work: VolumeWork, data: VolumeData, source: Endpoint, target: Endpoint, *, bitmaps: bool
 ) -> Work:
     """The target is ILLEGAL meanwhile. The job fails with GenerationMismatch (of either),
-    PrepareIllegalVolume, SharedVolumeNonWritable, ImageIsNotLegalChain, VolumeSizeError, ..."""
+    PrepareIllegalVolume, SharedVolumeNonWritable, VolumeNonWritable (the source is based on
+    it), ImageIsNotLegalChain, VolumeSizeError, ..."""
 
     def run(job: StorageJob) -> None:
         with work.holding(reads=[source.volume], writes=[target.volume]):
@@ -25,6 +26,8 @@ def copy_data(
             preparing.refuse_illegal(chain)
             preparing.refuse_illegal(onto)
             refuse_shared(onto[-1])
+            if target.volume in [link.volume for link in chain]:
+                raise errors.VolumeNonWritable(f"{target.volume}: {source.volume} is based on it")
             refuse_generation(chain[-1].metadata, source.generation, source.volume)
             operation = data.copy(chain, onto, bitmaps=bitmaps)
             with (

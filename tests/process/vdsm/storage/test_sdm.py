@@ -207,6 +207,14 @@ def test_a_template_is_not_written_to(site: JobSite) -> None:
     assert code(site.do(lambda job: site.sdm.copy_data(job, *copy, bitmaps=False))) == 219
 
 
+def test_what_the_source_is_based_on_is_not_written_to(site: JobSite) -> None:
+    base, _, leaf = site.three()
+    copy = (endpoint(leaf), endpoint(base))
+    assert code(site.do(lambda job: site.sdm.copy_data(job, *copy, bitmaps=False))) == 213
+    assert site.is_whole(leaf)
+    assert site.store.metadata(base).legality is Legality.LEGAL
+
+
 def test_an_aborted_copy_ends_at_once_and_leaves_the_target_illegal(
     site: JobSite, tmp_path: Path
 ) -> None:
