@@ -138,6 +138,7 @@ class VolumeCreation:
         if volumes.children_in(volumes.raw_metadata(volume.image, names), volume):
             raise errors.VolumeHasChildren(str(volume))
         remove_files(volumes, volume, names)
+        _remove_half_written(volumes, volume.image, names)
         settle_parent(volumes, volume.image)
         _remove_empty_image(volumes, volume.image)
 
@@ -207,6 +208,15 @@ def _find_parent(volumes: DomainVolumes, volume: VolumeId, new: NewVolume) -> _P
             "size", f"{new.capacity} is less than the parent's {metadata.capacity}"
         )
     return _Parent(new.parent, metadata)
+
+
+def _remove_half_written(volumes: DomainVolumes, image: str, names: Sequence[str]) -> None:
+    """Removes metadata whose writing was killed, such as the parent's when it was to become
+    internal."""
+    with writing(f"image {image}", errors.VolumeUnlinkError):
+        for name in names:
+            if name.endswith(layout.META_SUFFIX + ".new"):
+                volumes.files.unlink(f"{layout.image(image)}/{name}", missing_ok=True)
 
 
 def _remove_empty_image(volumes: DomainVolumes, image: str) -> None:
