@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +44,7 @@ PLACE = Place(image=IMAGE, source=DOMAIN, target=OTHER)
 class RealSite(ImageSite):
     """Two domains, whose volumes vdsm itself makes; data is written as a machine would."""
 
-    def __init__(self, root: Path, filesystems: WorkerFileSystems) -> None:
+    def __init__(self, root: Path, filesystems: WorkerFileSystems | None) -> None:
         super().__init__(root, filesystems, QemuImg())
         self.path_of_other = self.made(uuid=OTHER, remote_path="/other")
 
@@ -235,25 +236,36 @@ def test_an_aborted_copy_is_undone(site: RealSite) -> None:
     assert list((site.path_of_other / "images").iterdir()) == []
 
 
+def moving(root: Path, kill_at: int) -> tuple[RealSite, VolumeId, InlineTask, int]:
+    """A move that is killed at an operation on files; how many it began."""
+    root.mkdir()
+    site = RealSite(root, None)
+    leaf = site.make(LEAF)
+    job = site.images.move(PLACE, Operation.MOVE, force=False)
+    task = InlineTask()
+    done = 0
+
+    def fault(_root: Path, _operation: str) -> None:
+        nonlocal done
+        if done == kill_at:
+            raise Killed
+        done += 1
+
+    site.faults.fault = fault
+    with suppress(Killed):
+        job(task)
+    site.faults.mend()
+    return site, leaf, task, done
+
+
 def test_a_move_that_is_killed_leaves_the_image_on_one_domain_or_whole_on_both(
     tmp_path: Path,
 ) -> None:
+    *_, total = moving(tmp_path / "whole", -1)
     ended = set()
-    for step in range(2, 400, 7):
-        root = tmp_path / str(step)
-        root.mkdir()
-        site = RealSite(root, None)  # type: ignore[arg-type]
-        leaf = site.make(LEAF)
-        job = site.images.move(PLACE, Operation.MOVE, force=False)
-        site.faults.kill_at(step)
-        task = InlineTask()
-        try:
-            job(task)
-        except Killed:
-            pass
-        else:
-            break
-        site.faults.mend()
+    # Every fifth, and all at the end, where the source goes.
+    for step in sorted({*range(0, total, 5), *range(total - 8, total)}):
+        site, leaf, task, _ = moving(tmp_path / str(step), step)
         site.recoveries.undo(task)
         there = [bool(site.images.volumes(domain, IMAGE)) for domain in (DOMAIN, OTHER)]
         assert any(there)
