@@ -246,7 +246,7 @@ def _watch_calls(step: Step) -> None:
 
     def opens(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         if flags & os.O_CREAT:
-            step(f"open {path!r}")
+            step(f"open {path!r:.120}")
         return real_open(path, flags, mode, dir_fd=dir_fd)
 
     def watched(name: str) -> Callable[..., Any]:
@@ -271,16 +271,16 @@ class _Gate:
         self._tell = tell
         self._lock = threading.Lock()
         self._open = False
-        self.steps = 0
+        self.steps: list[str] = []
 
     def __call__(self, what: str) -> None:
         with self._lock:
             if not self._open:
                 return
-            if self.steps == self._at:
+            if len(self.steps) == self._at:
                 self._tell({"killed": what})
                 threading.Event().wait()
-            self.steps += 1
+            self.steps.append(what)
 
     def begin(self) -> None:
         self._open = True
@@ -294,7 +294,7 @@ def _work(request: dict[str, Any], tell: Tell) -> None:
     job = stack.job(request["scenario"])
     gate.begin()
     status = stack.run(request["scenario"], job)
-    tell({"killed": None, "steps": gate.steps, "status": status})
+    tell({"killed": None, "steps": list(gate.steps), "status": status})
 
 
 def _recover(request: dict[str, Any], tell: Tell) -> None:
@@ -311,7 +311,7 @@ def _recover(request: dict[str, Any], tell: Tell) -> None:
     tell(
         {
             "killed": None,
-            "steps": gate.steps,
+            "steps": list(gate.steps),
             "tasks": list(stack.tasks.statuses().values()),
             "problems": list(checked.problems),
             "volumes": dict(checked.volumes),
@@ -407,7 +407,7 @@ class Lab:
 
     def kill(self, scenario: str, at: int | None, level: str = "calls") -> dict[str, Any]:
         """Runs a scenario on a fresh domain; `killed` is before what (None: it came to its end,
-        after as many `steps`)."""
+        after these `steps`)."""
         self._ask(do="copy", root=str(self._root), **{"from": str(self._template)})
         return self._ask(do="work", root=str(self._root), scenario=scenario, at=at, level=level)
 

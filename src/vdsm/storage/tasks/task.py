@@ -134,7 +134,7 @@ class ManagedTask:
             self._go(TaskState.FAILED)
             return
         self._go(TaskState.RECOVERING)
-        self._save(result=True)
+        self._save(outcome=self._outcome)
         while self._recoveries and not self._abandoned:
             try:
                 undo(self._recoveries[-1])
@@ -274,18 +274,19 @@ class ManagedTask:
         self._go(TaskState.ABORTING, outcome)
 
     def _end(self, state: TaskState, outcome: ResultRecord) -> None:
+        """On the disk first: from then on somebody may clear it."""
+        self._save(state, outcome if state is TaskState.FAILED else None)
         self._go(state, outcome)
-        self._save(result=state is TaskState.FAILED)
 
-    def _save(self, *, result: bool = False) -> None:
+    def _save(self, state: TaskState | None = None, outcome: ResultRecord | None = None) -> None:
         """What is not on the disk is undone again by the next SPM, which does no harm."""
         kept = self._kept
         if kept is None or self._abandoned:
             return
         try:
-            if result:
-                kept.store.save_result(self.id, self._outcome)
-            kept.store.save(self._record(kept))
+            if outcome is not None:
+                kept.store.save_result(self.id, outcome)
+            kept.store.save(self._record(kept, state=state))
         except errors.StorageError as error:
             log.warning("The state of task %s (%s) is not on the disk: %s", *self._named(error))
 

@@ -9,7 +9,7 @@ and another number so many.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,12 +80,16 @@ def refuse_damage(lab: Lab, scenario: str, recovered: dict[str, Any], where: str
         assert undone, where
 
 
-def places(steps: int, at_most: int | None = None) -> list[int]:
-    """Where something of so many steps is killed: the last step, and others spread evenly."""
+def places(steps: Sequence[str], at_most: int | None = None) -> list[int]:
+    """Where something of these steps is killed: the last one, others spread evenly, and, unless
+    `at_most`, while metadata is written."""
     if _PLACES == "all":
-        return list(range(steps))
-    count = min(steps, at_most or max(2, int(_PLACES) // len(SCENARIOS)))
-    return sorted({(steps - 1) * number // (count - 1) for number in range(count)})
+        return list(range(len(steps)))
+    count = min(len(steps), at_most or max(2, int(_PLACES) // len(SCENARIOS)))
+    spread = {(len(steps) - 1) * number // (count - 1) for number in range(count)}
+    if at_most is None:
+        spread |= {at + 1 for at, step in enumerate(steps) if ".meta.new" in step}
+    return sorted(spread & set(range(len(steps))))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -98,14 +102,14 @@ def test_a_task_that_is_killed_anywhere_is_undone_or_finished(lab: Lab, scenario
     for at in places(whole["steps"]):
         killed = lab.kill(scenario, at)
         assert killed["killed"], (scenario, at)
-        where = f"{scenario}: killed before {killed['killed']} ({at} of {whole['steps']})"
+        where = f"{scenario}: killed before {killed['killed']} ({at} of {len(whole['steps'])})"
         refuse_damage(lab, scenario, lab.recover(), where)
 
 
 @pytest.mark.parametrize("scenario", ["create from template", "delete image", "copy to cow"])
 def test_one_whose_recovery_is_killed_too_is_recovered_by_the_next(lab: Lab, scenario: str) -> None:
     steps = lab.kill(scenario, None)["steps"]
-    late = steps * 3 // 4
+    late = len(steps) * 3 // 4
     lab.kill(scenario, late)
     for at in places(lab.recover()["steps"], 4):
         first = lab.kill(scenario, late)
@@ -119,5 +123,5 @@ def test_the_same_with_worker_processes(lab: Lab) -> None:
     steps = lab.kill(scenario, None, level="operations")["steps"]
     for at in places(steps, 4):
         killed = lab.kill(scenario, at, level="operations")
-        where = f"{scenario}: killed before {killed['killed']} ({at} of {steps})"
+        where = f"{scenario}: killed before {killed['killed']} ({at} of {len(steps)})"
         refuse_damage(lab, scenario, lab.recover(), where)
