@@ -14,14 +14,15 @@ from dataclasses import replace
 from vdsm.storage import layout
 from vdsm.storage.image.preparing import Link
 from vdsm.storage.model import Format, VolumeId, VolumeType
-from vdsm.storage.protocols import Domain, Volumes
-from vdsm.storage.volume.qemu_img import Image, QemuImg
+from vdsm.storage.protocols import Domain
+from vdsm.storage.volume.qemu_img import QemuImg
+from vdsm.storage.volume.store import VolumeStore
 
 log = logging.getLogger(__name__)
 
 
 class CapacityRepair:
-    def __init__(self, volumes: Volumes, qemu_img: QemuImg) -> None:
+    def __init__(self, volumes: VolumeStore, qemu_img: QemuImg) -> None:
         self._volumes = volumes
         self._qemu_img = qemu_img
 
@@ -40,7 +41,7 @@ class CapacityRepair:
         self._volumes.change_metadata(volume, lambda now: replace(now, capacity=capacity))
 
     def _virtual_size(self, domain: Domain, link: Link) -> int:
-        path = layout.volume(link.volume.image, link.volume.volume)
         if link.metadata.format is Format.RAW:
+            path = layout.volume(link.volume.image, link.volume.volume)
             return domain.files.stat(path).size
-        return self._qemu_img.info(Image(domain.path / path, Format.COW)).virtual_size
+        return self._qemu_img.info(self._volumes.file(link.volume, Format.COW)).virtual_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vdsm.storage import errors, layout
+from vdsm.storage import errors
 from vdsm.storage.image import preparing
 from vdsm.storage.image.preparing import Link
 from vdsm.storage.model import Format, VolumeId
@@ -32,9 +32,8 @@ class VolumeData:
         return [self.image(link) for link in reversed(chain)]
 
     def image(self, link: Link) -> Image:
-        domain = self._domains.find(link.volume.domain)
-        path = layout.volume(link.volume.image, link.volume.volume)
-        return Image(domain.path / path, link.metadata.format)
+        """Raises VolumeDoesNotExist, and VolumeAccessError for what leads out of the volume."""
+        return self._volumes.file(link.volume, link.metadata.format)
 
     def copy(
         self, source: Sequence[Link], target: Sequence[Link], *, bitmaps: bool = False

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
+from vdsm.storage.domain.os_errors import reading, writing
 from vdsm.storage.files import FileStat
 from vdsm.storage.image.prepared import PreparedLinks
 from vdsm.storage.model import (
@@ -63,8 +63,8 @@ def refuse_illegal(chain: list[Link]) -> None:
 
 
 def open_to_group(domain: Domain, chain: list[Link]) -> None:
-    """Gives the group what the owner may: qemu is in the group. Raises VolumeDoesNotExist, and
-    VolumeAccessError for one that is no file."""
+    """Gives the group what the owner may: qemu is in the group. Raises VolumeDoesNotExist,
+    VolumeAccessError for one that is no file, and InsufficientPermissions."""
     stats = _stats(domain, chain[-1].volume.image)
     for link in chain:
         stat = stats.get(link.volume.volume)
@@ -75,16 +75,13 @@ def open_to_group(domain: Domain, chain: list[Link]) -> None:
         mode = stat.mode & 0o7777
         wanted = mode | (mode & _USER_BITS) >> 3
         if wanted != mode:
-            domain.files.chmod(layout.volume(link.volume.image, link.volume.volume), wanted)
+            with writing(str(link.volume), errors.VolumeAccessError):
+                domain.files.chmod(layout.volume(link.volume.image, link.volume.volume), wanted)
 
 
 def _stats(domain: Domain, image: str) -> Mapping[str, FileStat]:
-    try:
+    with reading(f"image {image}, domain {domain.uuid}", errors.ImagePathError):
         return domain.files.scan(layout.image(image))
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise errors.ImagePathError(f"image {image}, domain {domain.uuid}") from error
-        raise
 
 
 def make_link(links: PreparedLinks, domain: Domain, image: str) -> Path:

@@ -86,7 +86,7 @@ class VolumeCopying:
                     headers.read(volumes.files, volume, metadata)
                 except BadHeader as bad:
                     raise errors.ImageIsNotLegalChain(f"{volume}: {bad}") from None
-            images.append(Image(volumes.path(volume), metadata.format))
+            images.append(volumes.image(volume, metadata.format))
         return images[::-1]
 
     def _make_room(self, task: Task, target: VolumeId, *, force: bool) -> None:

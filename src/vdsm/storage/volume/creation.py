@@ -207,6 +207,7 @@ def _find_parent(volumes: DomainVolumes, volume: VolumeId, new: NewVolume) -> _P
         raise errors.InvalidParameter(
             "size", f"{new.capacity} is less than the parent's {metadata.capacity}"
         )
+    volumes.image(new.parent, metadata.format)  # refused when it leads out of the volume
     return _Parent(new.parent, metadata)
 
 

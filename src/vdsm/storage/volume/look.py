@@ -49,7 +49,7 @@ class VolumeLook:
     def qemu_info(self, volume: VolumeId) -> JSON:
         volumes = self._store.of(volume)
         metadata = volumes.metadata(volume)
-        info = self._qemu_img.info(Image(volumes.path(volume), metadata.format))
+        info = self._qemu_img.info(volumes.image(volume, metadata.format))
         result: dict[str, JSON] = {
             "format": info.format,
             "virtualsize": info.virtual_size,
@@ -98,6 +98,8 @@ def _sizes(volumes: DomainVolumes, volume: VolumeId) -> tuple[int, int]:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise errors.VolumeDoesNotExist(str(volume)) from None
         raise
+    if stat.kind != "file":
+        raise errors.VolumeAccessError(f"{volume} is a {stat.kind} and not a file")
     return stat.size, stat.allocated
 
 

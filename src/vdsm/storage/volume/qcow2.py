@@ -43,6 +43,14 @@ def is_qcow2(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
+def has_external_data(data: bytes) -> bool:
+    """Whether a file that begins so names another one for its data; not so when it is broken."""
+    try:
+        return read_header(data).external_data
+    except BadHeader:
+        return False
+
+
 def read_header(data: bytes) -> Header:
     """Reads the first HEADER_SIZE bytes of a file (or all of a shorter one). Raises BadHeader."""
     if len(data) < _V2.size:

@@ -16,8 +16,18 @@ from vdsm.storage.domain.os_errors import reading, writing
 from vdsm.storage.files import Files
 from vdsm.storage.formats import volume_metadata
 from vdsm.storage.keyed_lock import KeyedLock
-from vdsm.storage.model import BLANK_UUID, Lease, VolumeId, VolumeMetadata, VolumeType, is_uuid
+from vdsm.storage.model import (
+    BLANK_UUID,
+    Format,
+    Lease,
+    VolumeId,
+    VolumeMetadata,
+    VolumeType,
+    is_uuid,
+)
 from vdsm.storage.protocols import Domain, Domains
+from vdsm.storage.volume import qcow2
+from vdsm.storage.volume.qemu_img import Image
 
 META_MODE: Final = 0o644
 """As oVirt's: everybody of the host may read it."""
@@ -138,6 +148,25 @@ class DomainVolumes:
     def path(self, volume: VolumeId) -> Path:
         return self.domain.path / layout.volume(volume.image, volume.volume)
 
+    def image(self, volume: VolumeId, volume_format: Format) -> Image:
+        """The file of a volume, for qemu-img, which would follow a symbolic link or a header that
+        names another file for its data: such a volume is refused. Raises VolumeDoesNotExist,
+        VolumeAccessError."""
+        path = layout.volume(volume.image, volume.volume)
+        size = qcow2.HEADER_SIZE if volume_format is Format.COW else 0
+        try:
+            with reading(str(volume), errors.VolumeAccessError):
+                header = self.files.read_at(path, 0, size, direct=False)
+        except errors.InvalidParameter as error:
+            raise errors.VolumeAccessError(f"{volume}: {error.reason}") from None
+        except errors.VolumeAccessError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                raise errors.VolumeDoesNotExist(f"{volume} has no file") from None
+            raise
+        if qcow2.has_external_data(header):
+            raise errors.VolumeAccessError(f"{volume}: its header names another file for its data")
+        return Image(self.path(volume), volume_format)
+
     def lease(self, volume: VolumeId) -> Lease:
         file = self.domain.path / layout.volume_lease(volume.image, volume.volume)
         return Lease(volume.domain, volume.volume, str(file), 0)
@@ -220,6 +249,11 @@ class VolumeStore:
     def path(self, volume: VolumeId) -> Path:
         """The absolute path of its data."""
         return self._at(volume.domain).path(volume)
+
+    def file(self, volume: VolumeId, volume_format: Format) -> Image:
+        """Its data, for qemu-img. Raises VolumeDoesNotExist, and VolumeAccessError for what leads
+        out of the volume."""
+        return self._at(volume.domain).image(volume, volume_format)
 
     def lease(self, volume: VolumeId) -> Lease:
         return self._at(volume.domain).lease(volume)
