@@ -60,6 +60,8 @@ class Image:
 
     def teardown(self, _call: Call, params: Params) -> JSON:
         """An image that is not prepared is no error, and the storage may be dead."""
+        if params.get("volumeID") is not None:
+            model.uuid(params["volumeID"], "volumeID")
         self._images.teardown(*_image(params))
         return None
 
@@ -140,6 +142,8 @@ class Image:
 
 
 def _image(params: Params) -> tuple[str, str]:
+    """Also refuses a pool that is no UUID, where the image is found without it."""
+    model.uuid(params["storagepoolID"], "storagepoolID")
     return (
         model.uuid(params["storagedomainID"], "storagedomainID"),
         model.uuid(params["imageID"], "imageID"),

@@ -87,6 +87,8 @@ class StorageDomain:
     def detach(self, _call: Call, params: Params) -> JSON:
         """Takes a domain out of the pool; by force also one that cannot be reached."""
         force = params.get("force") is True
+        if params.get("masterSdUUID") is not None:
+            _uuid(params, "masterSdUUID")  # which one is master this host knows better
         self._pools.detach(_uuid(params, _POOL), _uuid(params, _DOMAIN), force=force)
         return None
 

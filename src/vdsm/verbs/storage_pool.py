@@ -220,7 +220,9 @@ def _domain(params: Params) -> str | None:
 
 def _request(params: Params) -> tuple[DomainType, list[Reference]]:
     """The type and the connections of a call. Raises VdsmError: -32602, or 44 for a type that this
-    vdsm does not know how to connect."""
+    vdsm does not know how to connect; InvalidParameter for a pool that is no UUID."""
+    if params["storagepoolID"] != "":  # the pool does not matter here, and some send none
+        _pool(params)
     kind = domain_types.parse(params.get("domainType"), "domainType")
     if kind is DomainType.UNKNOWN:
         raise VdsmError(Code.INVALID_PARAMS, "domainType: UNKNOWN cannot be connected")

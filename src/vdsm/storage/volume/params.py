@@ -50,6 +50,9 @@ Word = TypeVar("Word")
 
 
 def volume_id(params: Params) -> VolumeId:
+    """Also refuses a pool that is no UUID, where the volume is found without it."""
+    if "storagepoolID" in params:
+        _uuid(params, "storagepoolID", blank=True)
     return VolumeId(
         _uuid(params, "storagedomainID"), _uuid(params, "imageID"), _uuid(params, "volumeID")
     )
