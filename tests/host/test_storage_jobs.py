@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machines import Machine
-from storage.client import through
+from storage.client import session
 from storage.engine import COW, LOCALFS, Engine, new_id
 
 MIB = 1 << 20
@@ -20,11 +20,12 @@ MOUNT = "/rhev/data-center/mnt/_srv_jobs"
 def engine(host: Machine) -> Iterator[Engine]:
     """An engine that has made the host SPM of a pool with one local domain."""
     host.sh(f"mkdir -p {DIRECTORY}; chown 36:36 {DIRECTORY}")
-    engine = Engine(through(host), LOCALFS, {"connection": DIRECTORY})
     try:
-        engine.begin()
-        yield engine
-        engine.finish()
+        with session(host) as call:
+            engine = Engine(call, LOCALFS, {"connection": DIRECTORY})
+            engine.begin()
+            yield engine
+            engine.finish()
     finally:
         if host.run("findmnt", MOUNT, check=False).returncode == 0:  # it did not get to its end
             host.sh(f"systemctl restart vdsm.service; umount -l {MOUNT}; rmdir {MOUNT}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from machines import Machine
-from storage.client import refused, through
+from storage.client import refused, session
 from storage.engine import BLANK, LEASES, LOCALFS, Engine, new_id
 
 FIRST, SECOND = "/srv/pool-first", "/srv/pool-second"
@@ -19,10 +19,11 @@ def engine(host: Machine) -> Iterator[Engine]:
     """An engine that has made the host SPM of a pool with one local domain."""
     for directory in (FIRST, SECOND):
         host.sh(f"mkdir -p {directory}; chown 36:36 {directory}")
-    engine = Engine(through(host), LOCALFS, {"connection": FIRST})
-    engine.begin()
     try:
-        yield engine
+        with session(host) as call:
+            engine = Engine(call, LOCALFS, {"connection": FIRST})
+            engine.begin()
+            yield engine
     finally:
         host.run("systemctl", "restart", "vdsm.service")
         host.sh(
