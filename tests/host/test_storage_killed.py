@@ -19,7 +19,7 @@ import pytest
 
 from machines import Machine
 from storage import consistency
-from storage.caller import Lost, session
+from storage.client import Lost, session
 from storage.engine import COW, LOCALFS, RAW, SPARSE, Engine, Refused, new_id
 
 DIRECTORY = "/srv/killed"
@@ -32,15 +32,9 @@ ENDED = {"success", "cleanSuccess"}
 
 
 @pytest.fixture
-def pki(host: Machine, tmp_path: Path) -> Path:
-    host.copy_out("/etc/pki/vdsm", tmp_path / "pki")
-    return tmp_path / "pki"
-
-
-@pytest.fixture
-def engine(host: Machine, pki: Path) -> Iterator[Engine]:
+def engine(host: Machine) -> Iterator[Engine]:
     host.sh(f"mkdir -p {DIRECTORY}; chown 36:36 {DIRECTORY}")
-    with session(host, pki) as call:
+    with session(host) as call:
         engine = Engine(call, LOCALFS, {"connection": DIRECTORY}, poll_s=0.02)
         engine.begin()
         try:
@@ -87,8 +81,8 @@ class Load:
     """Tasks that are started, a few at a time, over a connection of their own, until a call
     fails."""
 
-    def __init__(self, host: Machine, pki: Path, disk: Disk) -> None:
-        self._session = session(host, pki)
+    def __init__(self, host: Machine, disk: Disk) -> None:
+        self._session = session(host)
         self._disk = disk
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -168,14 +162,14 @@ def checked(host: Machine, engine: Engine, place: Path) -> consistency.Checked:
 
 
 def test_vdsm_killed_at_any_time_loses_no_volume_and_leaves_no_file(
-    host: Machine, engine: Engine, pki: Path, tmp_path: Path
+    host: Machine, engine: Engine, tmp_path: Path
 ) -> None:
     disk = Disk(host, engine)
     before = checked(host, engine, tmp_path / "before")
     assert before.problems == []
     seen: list[str] = []
     for number in range(ROUNDS):
-        load = Load(host, pki, disk)
+        load = Load(host, disk)
         with load.running():
             time.sleep(random.uniform(0.0, 1.5))  # the moment is what is tried
             assert load.error is None
@@ -193,9 +187,9 @@ def test_vdsm_killed_at_any_time_loses_no_volume_and_leaves_no_file(
 
 
 def test_vdsm_stopped_under_load_ends_its_tasks_in_time(
-    host: Machine, engine: Engine, pki: Path, tmp_path: Path
+    host: Machine, engine: Engine, tmp_path: Path
 ) -> None:
-    load = Load(host, pki, Disk(host, engine))
+    load = Load(host, Disk(host, engine))
     with load.running():
         host.run("systemctl", "restart", "vdsm.service")
     assert host.show("vdsm.service", "Result") == "success"
@@ -207,11 +201,11 @@ def test_vdsm_stopped_under_load_ends_its_tasks_in_time(
 
 
 def test_supervdsm_killed_while_tasks_run_is_not_noticed_by_them(
-    host: Machine, engine: Engine, pki: Path, tmp_path: Path
+    host: Machine, engine: Engine, tmp_path: Path
 ) -> None:
     disk = Disk(host, engine)
     before = checked(host, engine, tmp_path / "before")
-    load = Load(host, pki, disk)
+    load = Load(host, disk)
     with load.running():
         for _ in range(2):
             time.sleep(random.uniform(0.0, 0.5))  # the moment is what is tried

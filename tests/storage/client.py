@@ -13,6 +13,10 @@ from machines import Machine, MachineError
 from storage.engine import Call, Refused
 
 
+class Lost(Exception):
+    """The connection was lost before the answer came, or vdsm is not there."""
+
+
 def through(machine: Machine, *options: str) -> Call:
     """Calls by `vdsm-client`, that is STOMP and TLS, inside the machine."""
     said = re.compile(r"\(code=(-?\d+), message=(.*)\)", re.DOTALL)
@@ -60,7 +64,8 @@ with Client(endpoint, timeout=300) as client:
 @contextmanager
 def session(machine: Machine) -> Iterator[Call]:
     """Calls over one connection, STOMP and TLS, inside the machine: many, without a container for
-    each as `through` needs. A connection that a kill of vdsm ended is made anew for the next."""
+    each as `through` needs. One thread at a time. A connection that a kill of vdsm ended is made
+    anew for the next call."""
     process = machine.start(
         "podman", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none",
         "--network=host", "--volume=/etc/pki/vdsm:/etc/pki/vdsm:ro",
@@ -74,7 +79,7 @@ def session(machine: Machine) -> Iterator[Call]:
         process.stdin.flush()
         answer = json.loads(process.stdout.readline() or b'{"lost": "the client ended"}')
         if "lost" in answer:
-            raise MachineError(f"{verb}: {answer['lost']}")
+            raise Lost(f"{verb}: {answer['lost']}")
         if "code" in answer:
             raise Refused(verb, answer["code"], answer["message"])
         return answer["result"]
