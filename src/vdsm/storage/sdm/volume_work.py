@@ -6,7 +6,7 @@ generation that tells a job that was done from one that was not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
@@ -40,7 +40,9 @@ class VolumeWork:
         """Holds the images of volumes that are read, and alone those that are written; of the
         latter also the leases, where the domain has them, so that no other host writes to them.
         A volume that is to be made is not `leased`.
-        Raises ResourceTimeout, AcquireLockFailure, StorageDomainDoesNotExist."""
+        Raises ResourceTimeout, AcquireLockFailure, StorageDomainDoesNotExist, and
+        StorageDomainNotMemberOfPool for one of another pool."""
+        self._refuse_foreign({each.domain for each in (*reads, *writes)})
         wanted = [Resource.domain(each.domain, exclusive=False) for each in (*reads, *writes)]
         wanted += [Resource.image(each.domain, each.image, exclusive=False) for each in reads]
         wanted += [Resource.image(each.domain, each.image) for each in writes]
@@ -48,6 +50,12 @@ class VolumeWork:
             for volume in sorted(set(writes), key=str) if leased else ():
                 leases.enter_context(self._lease(volume))
             yield
+
+    def _refuse_foreign(self, domains: Iterable[str]) -> None:
+        pool = self._pools.connected()
+        if pool is not None:
+            for domain in domains:
+                self._pools.require_member(pool, domain)
 
     @contextmanager
     def _lease(self, volume: VolumeId) -> Iterator[None]:

@@ -6,6 +6,7 @@ Source: docs/interop/qcow2.txt of QEMU. Numbers are big-endian. Everything here 
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ _V2 = struct.Struct(">4sIQIIQ")
 _FEATURES = struct.Struct(">Q")
 _FEATURES_OFFSET = 72
 _EXTERNAL_DATA = 1 << 2
+_BESIDE = re.compile(r"(\.\./[0-9a-f-]+/)?[0-9A-Za-z_.-]+")
 
 
 class BadHeader(Exception):
@@ -43,12 +45,14 @@ def is_qcow2(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def has_external_data(data: bytes) -> bool:
-    """Whether a file that begins so names another one for its data; not so when it is broken."""
+def leads_out(data: bytes) -> bool:
+    """Whether a file that begins so names another one for its data, or is based on anything but a
+    file beside it or in the directory of another image; not so when it is broken."""
     try:
-        return read_header(data).external_data
+        header = read_header(data)
     except BadHeader:
         return False
+    return header.external_data or not _BESIDE.fullmatch(header.backing or "beside")
 
 
 def read_header(data: bytes) -> Header:

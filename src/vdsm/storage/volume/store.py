@@ -149,8 +149,8 @@ class DomainVolumes:
         return self.domain.path / layout.volume(volume.image, volume.volume)
 
     def image(self, volume: VolumeId, volume_format: Format) -> Image:
-        """The file of a volume, for qemu-img, which would follow a symbolic link or a header that
-        names another file for its data: such a volume is refused. Raises VolumeDoesNotExist,
+        """The file of a volume, for qemu-img, which would follow a symbolic link, or a header
+        that leads out of the image: such a volume is refused. Raises VolumeDoesNotExist,
         VolumeAccessError."""
         path = layout.volume(volume.image, volume.volume)
         size = qcow2.HEADER_SIZE if volume_format is Format.COW else 0
@@ -163,8 +163,8 @@ class DomainVolumes:
             if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
                 raise errors.VolumeDoesNotExist(f"{volume} has no file") from None
             raise
-        if qcow2.has_external_data(header):
-            raise errors.VolumeAccessError(f"{volume}: its header names another file for its data")
+        if qcow2.leads_out(header):
+            raise errors.VolumeAccessError(f"{volume}: its header names a file of elsewhere")
         return Image(self.path(volume), volume_format)
 
     def lease(self, volume: VolumeId) -> Lease:

@@ -19,7 +19,15 @@ from vdsm.jobs import Jobs
 from vdsm.jsonrpc.errors import JSON
 from vdsm.jsonrpc.events import Events
 from vdsm.storage import errors
-from vdsm.storage.model import MIB, Allocation, Format, Legality, VolumeId, VolumeType
+from vdsm.storage.model import (
+    MIB,
+    Allocation,
+    DomainStatus,
+    Format,
+    Legality,
+    VolumeId,
+    VolumeType,
+)
 from vdsm.storage.sdm.jobs import SdmJobs
 from vdsm.storage.volume.qemu_img import Image, QemuImg
 from vdsm.storage.volume.volumes import NewVolume
@@ -32,7 +40,7 @@ class JobSite(ImageSite):
 
     def __init__(self, root: Path, qemu_img: QemuImg) -> None:
         super().__init__(root, qemu_img=qemu_img)
-        self.pools.pool = POOL
+        self.pools.pool, self.pools.members = POOL, {DOMAIN: DomainStatus.ACTIVE}
         self.events = Events()
         self.jobs = Jobs()
         self.sdm = self.jobs_with(qemu_img)

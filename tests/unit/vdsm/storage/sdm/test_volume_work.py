@@ -10,7 +10,7 @@ import pytest
 from storage.domain_site import DOMAIN, POOL, FakeLock
 from storage.image_site import BASE, IMAGE, LEAF, OTHER_IMAGE, ImageSite
 from vdsm.storage import errors
-from vdsm.storage.model import Lease, Legality, VolumeId
+from vdsm.storage.model import DomainStatus, Lease, Legality, VolumeId
 from vdsm.storage.protocols import Resource
 from vdsm.storage.sdm.volume_work import VolumeWork
 
@@ -20,7 +20,7 @@ SOURCE, TARGET = VolumeId(DOMAIN, OTHER_IMAGE, BASE), VolumeId(DOMAIN, IMAGE, LE
 @pytest.fixture
 def site(tmp_path: Path) -> ImageSite:
     site = ImageSite(tmp_path)
-    site.pools.pool = POOL
+    site.pools.pool, site.pools.members = POOL, {DOMAIN: DomainStatus.ACTIVE}
     site.chain(OTHER_IMAGE, BASE)
     site.chain(IMAGE, LEAF)
     return site
