@@ -125,7 +125,7 @@ class SanlockLock:
                     return
                 if ours:
                     break
-                # What was under way ended otherwise, such as a release: now it is our turn.
+                # It was being released, and is by now: our turn.
         except SanlockError as error:
             raise errors.AcquireHostIdFailure(self._host(host_id, str(error))) from error
         raise errors.AcquireHostIdFailure(
@@ -133,8 +133,8 @@ class SanlockLock:
         )
 
     def _add(self, host_id: int) -> bool | None:
-        """Asks for the host id. True: it is being acquired; False: something else is under way;
-        None: it was there."""
+        """Asks for the host id. True: it is being acquired; False: it is still being released; None:
+        it was there."""
         binding = self._binding()
         try:
             with translated(binding):
@@ -144,7 +144,9 @@ class SanlockLock:
         except SanlockError as error:
             if error.code == errno.EEXIST:
                 return None
-            if error.code in (errno.EINPROGRESS, errno.EAGAIN):
+            if error.code == errno.EINPROGRESS:  # the monitor asked before: its answer is ours
+                return True
+            if error.code == errno.EAGAIN:
                 return False
             raise
         return True
