@@ -133,8 +133,8 @@ class SanlockLock:
         )
 
     def _add(self, host_id: int) -> bool | None:
-        """Asks for the host id. True: it is being acquired; False: it is still being released; None:
-        it was there."""
+        """Asks for the host id. True: it is being acquired; False: it is still being released;
+        None: it was there."""
         binding = self._binding()
         try:
             with translated(binding):
