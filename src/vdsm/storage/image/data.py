@@ -32,7 +32,7 @@ class VolumeData:
         return [self.image(link) for link in reversed(chain)]
 
     def image(self, link: Link) -> Image:
-        """Raises VolumeDoesNotExist, and VolumeAccessError for what leads out of the volume."""
+        """Raises as VolumeStore.file does."""
         return self._volumes.file(link.volume, link.metadata.format)
 
     def copy(

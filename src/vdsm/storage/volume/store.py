@@ -151,7 +151,7 @@ class DomainVolumes:
     def image(self, volume: VolumeId, volume_format: Format) -> Image:
         """The file of a volume, for qemu-img, which would follow a symbolic link, or a header
         that leads out of the image: such a volume is refused. Raises VolumeDoesNotExist,
-        VolumeAccessError."""
+        VolumeAccessError, ImageIsNotLegalChain."""
         path = layout.volume(volume.image, volume.volume)
         size = qcow2.HEADER_SIZE if volume_format is Format.COW else 0
         try:
@@ -164,7 +164,7 @@ class DomainVolumes:
                 raise errors.VolumeDoesNotExist(f"{volume} has no file") from None
             raise
         if qcow2.leads_out(header):
-            raise errors.VolumeAccessError(f"{volume}: its header names a file of elsewhere")
+            raise errors.ImageIsNotLegalChain(f"{volume}: its header names a file of elsewhere")
         return Image(self.path(volume), volume_format)
 
     def lease(self, volume: VolumeId) -> Lease:
@@ -251,8 +251,8 @@ class VolumeStore:
         return self._at(volume.domain).path(volume)
 
     def file(self, volume: VolumeId, volume_format: Format) -> Image:
-        """Its data, for qemu-img. Raises VolumeDoesNotExist, and VolumeAccessError for what leads
-        out of the volume."""
+        """Its data, for qemu-img. Raises VolumeDoesNotExist, VolumeAccessError for what is no
+        file, ImageIsNotLegalChain for a header that leads out."""
         return self._at(volume.domain).image(volume, volume_format)
 
     def lease(self, volume: VolumeId) -> Lease:
