@@ -12,11 +12,11 @@ from storage.domain_site import DomainSite
 class MountedSite(DomainSite):
     """A site whose mounts are small tmpfs."""
 
-    def small(self, spec: str = "/data") -> Path:
-        """Mounts a file system of 1 MiB."""
+    def small(self, spec: str = "/data", size: str = "1m") -> Path:
+        """Mounts a file system of so many bytes."""
         path = self.path(spec)
         path.mkdir()
-        run("mount", "-n", "-t", "tmpfs", "-o", "size=1m,mode=755", "none", path)
+        run("mount", "-n", "-t", "tmpfs", "-o", f"size={size},mode=755", "none", path)
         return self.mount(spec)
 
     def fill(self, mount: Path) -> Path:
