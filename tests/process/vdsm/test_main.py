@@ -32,7 +32,7 @@ def test_vdsm_starts_and_answers_with_no_supervdsm(tmp_path: Path) -> None:
         with Client(endpoint) as client:
             assert client.call("Host.ping2") is True
             assert client.call("Host.echo", message="hi") == "hi"
-            for method in ("VM.create", "Task.clear"):
+            for method in ("VM.create", "StorageDomain.extend"):
                 with pytest.raises(CallError) as caught:
                     client.call(method)
                 assert caught.value.code == 44
