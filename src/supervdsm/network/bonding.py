@@ -23,6 +23,7 @@ MODES: Final[Mapping[str, int]] = {
     "balance-alb": 6,
 }
 DEFAULT_MODE: Final = "0"
+_ACTIVE_BACKUP: Final = "1"
 
 _ALL: Final = frozenset("0123456")
 _LACP: Final = frozenset("4")
@@ -274,6 +275,13 @@ def needs_down(names: Collection[str]) -> bool:
 def needs_no_ports(names: Collection[str]) -> bool:
     """Tell whether one of the options can be set only while the bond has no ports."""
     return any(OPTIONS[name].portless for name in names if name in OPTIONS)
+
+
+def has_active_ports_hwaddr(values: Mapping[str, str]) -> bool:
+    """Tell whether a bond with these options leaves its ports their hardware addresses, so that
+    nobody can set its own. In other modes than active-backup fail_over_mac has no effect.
+    """
+    return values.get("mode") == _ACTIVE_BACKUP and values.get("fail_over_mac", "0") != "0"
 
 
 def mode_name(mode: str) -> str:

@@ -202,7 +202,7 @@ class _Target:
         a NIC that leaves it must part with it, or two devices on a wire would have the same. With
         fail_over_mac it has its active port's, and the kernel lets nobody set another one.
         """
-        if bonding.parse(bond.options).get("fail_over_mac", "0") != "0":
+        if bonding.has_active_ports_hwaddr(bonding.parse(bond.options)):
             return None
         if bond.hwaddr:
             return bond.hwaddr.lower()
@@ -224,7 +224,7 @@ class _Target:
         if bond is None:
             return self._own_hwaddr(base)
         wanted = self._bond_hwaddr(bond)
-        if wanted or bonding.parse(bond.options).get("fail_over_mac", "0") != "0":
+        if wanted or bonding.has_active_ports_hwaddr(bonding.parse(bond.options)):
             return wanted
         found = self._current.devices.get(base)
         return found.hwaddr if found else None

@@ -162,6 +162,23 @@ def test_what_needs_the_bond_down_or_without_ports() -> None:
     assert not bonding.needs_no_ports(["lacp_rate"])
 
 
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ("mode=active-backup fail_over_mac=active", True),
+        ("mode=active-backup fail_over_mac=follow", True),
+        ("mode=active-backup fail_over_mac=none", False),
+        ("mode=active-backup", False),
+        ("mode=802.3ad fail_over_mac=active", False),
+        ("fail_over_mac=active", False),
+    ],
+)
+def test_only_in_active_backup_does_fail_over_mac_choose_a_bonds_hardware_address(
+    options: str, found: bool
+) -> None:
+    assert bonding.has_active_ports_hwaddr(bonding.parse(options)) is found
+
+
 def options_text() -> st.SearchStrategy[str]:
     names = st.sampled_from([*bonding.OPTIONS, *bonding.ALIASES, "x"])
     values = st.one_of(

@@ -246,6 +246,13 @@ def test_a_bond_whose_ports_keep_their_hardware_addresses_chooses_by_itself() ->
         assert there.devices["over"].hwaddr is None
 
 
+def test_fail_over_mac_takes_no_hardware_address_from_a_bond_of_another_mode() -> None:
+    asked = "02:aa:00:00:00:01"
+    over = Network(name="over", bonding="bond0")
+    there = target(host(), NOTHING, bonded(over, options="mode=4 fail_over_mac=1", hwaddr=asked))
+    assert there.devices["bond0"].hwaddr == there.devices["over"].hwaddr == asked
+
+
 def test_a_bond_parts_with_the_hardware_address_of_a_nic_that_leaves_it() -> None:
     kernel = reached(NOTHING)
     before = bonded(Network(name="over", bonding="bond0", vlan=5))
