@@ -83,7 +83,10 @@ def bonds(forecast: Forecast, target: State) -> None:
     wanted = [device for device in target.devices.values() if device.kind == "bond"]
     for bond in wanted:
         if bond.name not in forecast.devices:
-            forecast.do(op.CreateDevice(replace(_bare(bond), options=_settable(forecast, bond))))
+            options = _settable(forecast, bond)
+            # The kernel would take an address now, and then not that of the first port.
+            hwaddr = None if bonding.has_active_ports_hwaddr(options) else bond.hwaddr
+            forecast.do(op.CreateDevice(replace(_bare(bond), hwaddr=hwaddr, options=options)))
     taken: dict[str, str] = {
         name: device.master
         for name, device in target.devices.items()
@@ -202,14 +205,25 @@ def set_hwaddrs(forecast: Forecast, target: State) -> None:
     for name in sorted(wanted, key=lambda name: (height[name], name)):
         found = forecast.devices.get(name)
         hwaddr = wanted[name]
-        if found is None or found.hwaddr == hwaddr or forecast.is_bond(found.master):
+        if found is None or forecast.hwaddr(name) == hwaddr or forecast.is_bond(found.master):
             continue
         if forecast.is_bond(name) and not forecast.shares_hwaddr(name):
             continue  # it has its active port's; see bonding.rst, fail_over_mac
+        if found.kind == "vlan" and hwaddr == wanted.get(found.lower) and _inherits(forecast, name):
+            continue
         if found.kind == "nic" and found.up:
             # Many drivers refuse it while the NIC is up.
             forecast.do(op.SetUp(name, up=False))
         forecast.do(op.SetHwaddr(name, hwaddr or ""))
+
+
+def _inherits(forecast: Forecast, vlan: str) -> bool:
+    """Tell whether a VLAN has the address of what is below it, be it one that is not known yet.
+
+    To set one would end that for ever, and a bond with fail_over_mac changes its own at any time.
+    """
+    lower = forecast.devices.get(forecast.devices[vlan].lower)
+    return lower is not None and lower.hwaddr == forecast.devices[vlan].hwaddr
 
 
 def set_ipv6(forecast: Forecast, target: State) -> None:

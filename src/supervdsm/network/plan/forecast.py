@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from supervdsm.network import bonding
 from supervdsm.network.plan import operations as op
 from supervdsm.network.plan.addresses import inserted
 from supervdsm.network.plan.compare import RouteKey, address_key, route_key
@@ -40,6 +41,8 @@ class Forecast:
         self._made: set[str] = set()
         self._own_mtu: set[str] = set()
         self._changed_ports: set[str] = set()
+        self._own_hwaddr: set[str] = set()
+        self._changed_hwaddrs: set[str] = set()
         for route in current.routes:
             self._routes[route.device][route_key(route)] = route
         for device in current.devices.values():
@@ -60,6 +63,7 @@ class Forecast:
             case op.SetMtu(name, mtu):
                 self._set_mtu(name, mtu)
             case op.SetHwaddr(name, hwaddr):
+                self._own_hwaddr.add(name)
                 self._take_hwaddr(name, hwaddr)
             case op.SetMaster(name, master):
                 self._set_master(name, master)
@@ -124,6 +128,18 @@ class Forecast:
         follows = None if None in mtus else min(mtu for mtu in mtus if mtu is not None)
         return follows if name in self._made or follows == found else None
 
+    def hwaddr(self, name: str) -> str | None:
+        """Return a device's hardware address; None when it is not known.
+
+        A bridge follows the smallest of its ports' until it is given one of its own, and loses it
+        with its last port. Whether it was given one before this plan is not to be seen.
+        """
+        found = self.devices[name].hwaddr
+        if name in self._own_hwaddr or name not in self._changed_hwaddrs:
+            return found
+        hwaddrs = {self.devices[port].hwaddr or "" for port in self._ports[name]}
+        return found if min(hwaddrs, default="") == found else None
+
     # -- links -----------------------------------------------------------------------------------
 
     def _create(self, device: Device) -> None:
@@ -144,6 +160,11 @@ class Forecast:
             self._own_mtu.add(device.name)
         else:
             self._own_mtu.discard(device.name)
+        if device.hwaddr:
+            self._own_hwaddr.add(device.name)
+        else:
+            self._own_hwaddr.discard(device.name)
+        self._changed_hwaddrs.discard(device.name)
         self._file(made)
         if device.master:
             self._set_master(device.name, device.master)
@@ -211,6 +232,7 @@ class Forecast:
             return
         self._change(name, hwaddr=hwaddr)
         self.disturbed.add(name)
+        self._notice_hwaddr(self.devices[name].master)
         if self.shares_hwaddr(name):
             for port in self.ports_of(name):
                 self._take_hwaddr(port, hwaddr)
@@ -232,10 +254,13 @@ class Forecast:
         if bond.kind != "bond":
             return
         own = self.devices[name].hwaddr
-        if bond.hwaddr is None:
-            self._take_hwaddr(master, own)
         if self.shares_hwaddr(master):
+            if bond.hwaddr is None:
+                self._take_hwaddr(master, own)
             self._take_hwaddr(name, self.devices[master].hwaddr)
+        else:
+            # Its active port's: which one that is, and when, is the kernel's choice.
+            self._take_hwaddr(master, None)
         self._change(name, permanent_hwaddr=own or "")
         self._take_mtu(name, bond.mtu)
         self._open(name)
@@ -243,7 +268,7 @@ class Forecast:
     def shares_hwaddr(self, name: str) -> bool:
         """Tell whether it is a bond whose ports have its hardware address."""
         options = self.devices[name].options or {}
-        return self.is_bond(name) and options.get("fail_over_mac", "0") == "0"
+        return self.is_bond(name) and not bonding.has_active_ports_hwaddr(options)
 
     def _leave(self, name: str) -> None:
         device = self.devices[name]
@@ -257,11 +282,16 @@ class Forecast:
             self._change(name, permanent_hwaddr="")
             self._take_mtu(name, None)
             self._take_hwaddr(name, device.permanent_hwaddr or None)
-            if not self.ports_of(master):
-                # A random one, until it takes that of its next port.
+            if not self.ports_of(master) or not self.shares_hwaddr(master):
+                # A random one, until it takes that of its next port; or another active port's.
                 self._take_hwaddr(master, None)
 
+    def _notice_hwaddr(self, master: str | None) -> None:
+        if master and not self.is_bond(master):
+            self._changed_hwaddrs.add(master)
+
     def _notice_link(self, port: str, master: str) -> None:
+        self._notice_hwaddr(master)
         # Another tap is another guest; another NIC or VLAN is another network.
         if self.devices[port].kind != "other":
             self.disturbed.update((port, master))

@@ -22,7 +22,7 @@ BOND_OPTIONS = (
     "mode=active-backup miimon=100 primary=eth1",
     "mode=active-backup miimon=150 updelay=300 fail_over_mac=active",
     "mode=802.3ad",
-    "mode=802.3ad lacp_rate=fast xmit_hash_policy=layer2+3",
+    "mode=802.3ad lacp_rate=fast xmit_hash_policy=layer2+3 fail_over_mac=active",
     "mode=balance-xor arp_interval=100 arp_ip_target=10.0.0.1",
     "mode=balance-tlb tlb_dynamic_lb=0",
 )

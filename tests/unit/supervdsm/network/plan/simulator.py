@@ -26,7 +26,7 @@ from supervdsm.network.plan.state import (
     State,
     source_table,
 )
-from unit.supervdsm.network.plan.essence import LEASED, RTPROT_DHCP
+from unit.supervdsm.network.plan.essence import LEASED, RTPROT_DHCP, has_active_ports_hwaddr
 from vdsm_contract.types import DeviceQos
 
 DEFAULT_IPV6 = Ipv6(disabled=False, accept_ra=1, autoconf=True)
@@ -43,6 +43,7 @@ class Refused(Exception):
         self.errno = number
 
 
+_NO_HWADDR = "00:00:00:00:00:00"
 _RANDOM_HWADDR = "02:de:ad:be:ef:00"
 
 
@@ -224,7 +225,8 @@ class Kernel:
                 self._set_bond_options(operation, made, device.options)
             made.options.update(device.options or {})
             if device.hwaddr:
-                self._set_hwaddr(operation, made, device.hwaddr)
+                # Before the driver sees it, so that no option is in its way: rtnl_create_link.
+                made.hwaddr, made.hwaddr_set = device.hwaddr, True
             if device.mtu is not None:
                 self._set_mtu(operation, made, device.mtu)
             if device.master:
@@ -286,8 +288,8 @@ class Kernel:
         ports = self.ports(name)
         if not bridge.mtu_set:
             self._take_mtu(bridge, min((port.mtu for port in ports), default=1500))
-        if not bridge.hwaddr_set and ports:
-            self._take_hwaddr(bridge, min(port.hwaddr for port in ports))
+        if not bridge.hwaddr_set:
+            self._take_hwaddr(bridge, min((port.hwaddr for port in ports), default=_NO_HWADDR))
 
     def _set_hwaddr(self, operation: op.Operation, link: Link, hwaddr: str) -> None:
         if link.kind == "nic" and link.up:
@@ -333,6 +335,7 @@ class Kernel:
         if link.kind != "nic":
             raise Refused(errno.EINVAL, operation)
         link.own = (link.mtu, link.hwaddr)
+        # Its first port becomes the active one here.
         if not self.ports(bond.name) and (not bond.hwaddr_set or _has_its_ports_hwaddr(bond)):
             self._take_hwaddr(bond, link.hwaddr)
             # A bond keeps the address of its first port.
@@ -349,9 +352,12 @@ class Kernel:
             self._set_up(op.SetUp(link.name, False), link, False)
             self._take_mtu(link, link.own[0])
             self._take_hwaddr(link, link.own[1])
-            if not self.ports(master.name):
+            rest = self.ports(master.name)
+            if not rest:
                 master.hwaddr_set = False
                 self._take_hwaddr(master, _RANDOM_HWADDR)
+            elif _has_its_ports_hwaddr(master) and link.hwaddr == master.hwaddr:
+                self._take_hwaddr(master, rest[0].hwaddr)
         self._follow_ports(master.name)
 
     def _set_bond_options(
@@ -501,7 +507,7 @@ class Kernel:
 
 
 def _has_its_ports_hwaddr(link: Link) -> bool:
-    return link.kind == "bond" and link.options.get("fail_over_mac", "0") != "0"
+    return link.kind == "bond" and has_active_ports_hwaddr(link.options)
 
 
 def _random_hwaddr(name: str) -> str:

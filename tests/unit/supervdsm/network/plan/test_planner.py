@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The order of the steps, by example: what an operator reads in `vdsm-tool net plan`."""
 
+import pytest
 from msgspec.structs import replace
 
 from supervdsm.network.config import Bond, Configuration, Network
@@ -10,6 +11,7 @@ from supervdsm.network.plan.state import Address, Device, Dhcp, Route, State, so
 from supervdsm.network.plan.target import target
 from unit.supervdsm.network.generators import hwaddr
 from unit.supervdsm.network.plan.hosts import NOTHING, change, host, networks, nic, reached, steps
+from unit.supervdsm.network.plan.simulator import Kernel
 
 STATIC = Network(
     name="ovirtmgmt",
@@ -306,3 +308,57 @@ def test_a_released_port_gets_its_own_hardware_address_without_being_told() -> N
     found = change(kernel, running, NOTHING)
     assert kernel.links["eth2"].hwaddr == hwaddr("eth2")
     assert not [step for step in found if "hardware" in step]
+
+
+FAIL_OVER_MAC = "mode=active-backup miimon=100 fail_over_mac=active"
+
+
+def back_without_a_nic(running: Configuration, wanted: Configuration, gone: str) -> Kernel:
+    """Change a configuration, pull out a NIC, go back in one round."""
+    kernel = reached(running)
+    current = kernel.read()
+    there = target(current, running, wanted)
+    for operation in plan(current, there):
+        kernel.apply(operation)
+    kernel.unplug(gone)
+    back = current.restricted(there.devices.keys() | there.absent)
+    for operation in plan(kernel.read(), back):
+        kernel.apply(operation)
+    assert plan(kernel.read(), back) == []
+    return kernel
+
+
+@pytest.mark.parametrize("nics", [("eth1",), ("eth1", "eth2")])
+def test_with_fail_over_mac_a_vlan_that_comes_back_has_its_bonds_hardware_address(
+    nics: tuple[str, ...],
+) -> None:
+    over = Network(name="over", bonding="bond0", vlan=5, bridged=False)
+    links = back_without_a_nic(bonded(FAIL_OVER_MAC, over, nics=nics), NOTHING, "eth1").links
+    assert links["bond0.5"].hwaddr == links["bond0"].hwaddr != hwaddr("eth1")
+    # It follows the bond on.
+    assert not links["bond0.5"].hwaddr_set
+
+
+def test_with_fail_over_mac_a_bridge_that_lost_its_port_comes_back_with_its_hardware_address() -> (
+    None
+):
+    running = bonded(FAIL_OVER_MAC, Network(name="over", bonding="bond0", vlan=5))
+    moved = networks(Network(name="over", nic="eth3"))
+    assert back_without_a_nic(running, moved, "eth1").links["over"].hwaddr == hwaddr("eth1")
+
+
+def test_a_bridge_that_may_follow_its_new_port_is_told_its_hardware_address() -> None:
+    # Nothing shows whether somebody gave this one an address of its own.
+    bridge = Device(name="br", kind="bridge", up=True, mtu=1500, hwaddr=hwaddr("eth0"), options={})
+    port = replace(nic("eth0"), master="br")
+    current = host(port, bridge)
+    wanted = {"br": bridge, "eth0": nic("eth0"), "eth1": replace(nic("eth1"), master="br")}
+    assert in_order(
+        [str(one) for one in plan(current, State(devices=wanted))],
+        "release eth0 from its bridge or bond",
+        "make eth1 a port of br",
+        f"set hardware address of br to {hwaddr('eth0')}",
+    )
+    # Whichever way it is: this port has the same.
+    again = plan(host(bridge), State(devices={"br": bridge, "eth0": port}))
+    assert not [str(one) for one in again if "hardware" in str(one)]
