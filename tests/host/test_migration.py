@@ -99,6 +99,9 @@ ip link set ovirtmgmt up
 ip address add {ADDRESS}/24 dev ovirtmgmt
 ip route add default via 192.0.2.1 dev ovirtmgmt
 """
+SETTLED = '[ -z "$(ip -6 address show tentative)" ] && ! bridge link | grep -q "state l"'
+"""No address waits for its duplicate, no port for the bridge."""
+
 SERVED = """
 python3 -c "import ssl; print(ssl.get_server_certificate(('localhost', 54321)), end='')"
 """
@@ -111,6 +114,7 @@ def packaged() -> Iterator[Machine]:
         for name, attributes in NETS.items():
             write(machine, f"/root/nets/{name}", json.dumps(attributes, indent=4))
         machine.sh(MAKE_STATE + MAKE_CERTIFICATES + MAKE_NETWORKS)
+        machine.wait(SETTLED)
         machine.sh("chown -R vdsm:kvm /etc/pki/vdsm/keys")
         write(machine, "/etc/vdsm/vdsm.id", UUID + "\n")
         conf = "[vars]\nssl = true\nssl_excludes = OP_NO_TLSv1\n\n[addresses]\n"
