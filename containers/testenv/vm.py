@@ -6,6 +6,7 @@ QEMU runs in the VM's peer namespace; its forwarded ports are there, at the same
 host's: 192.0.2.2.
 """
 
+import re
 import shlex
 import subprocess
 import time
@@ -16,7 +17,7 @@ from testenv import config, qemu
 from testenv.commands import in_session, run
 from testenv.disks import images_disk, ssh_key, system_disk
 from testenv.machine import Machine
-from testenv.report import Failed, step
+from testenv.report import Failed, progress, step
 
 # $1 cgroup; the rest is run in it.
 _JOIN = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
@@ -24,6 +25,15 @@ _JOIN = 'echo 0 > "$1/cgroup.procs" && shift && exec "$@"'
 _ATTEMPT_LIMIT = 120.0
 _NOT_CONNECTED = 255
 """ssh's own exit status when it got no session."""
+
+_ATTEMPTS = 3
+_CRASH = re.compile(r"^qemu-system-\w+: .*Assertion .* failed", re.MULTILINE)
+"""QEMU's last words when it, and not what runs in it, fails. Emulation with a thread for each
+processor does so now and then in the first second of a boot (iotlb_to_section)."""
+
+
+class _Crashed(Failed):
+    """QEMU itself failed."""
 
 
 class TestVm(Machine):
@@ -67,11 +77,19 @@ class TestVm(Machine):
             step(f"booting {self.title} {self.name} (about 30 s)"),
             self.console_shown_on_failure(),
         ):
-            process = in_session(
-                qemu.in_tree(self.cgroup, self.peer, self.directory, command),
-                self.directory / "qemu.log",
-            )
-            self._wait_until_booted(process)
+            for attempt in range(1, _ATTEMPTS + 1):
+                process = in_session(
+                    qemu.in_tree(self.cgroup, self.peer, self.directory, command),
+                    self.directory / "qemu.log",
+                )
+                try:
+                    self._wait_until_booted(process)
+                except _Crashed as crash:
+                    if attempt == _ATTEMPTS:
+                        raise
+                    progress(f"  {crash}; booting it again")
+                else:
+                    break
             run("sh", "-c", _JOIN, "testvm", self.cgroup.path, *self._ssh("-M", "-N", "-f"))
 
     def _wait_until_booted(self, process: "subprocess.Popen[bytes]") -> None:
@@ -85,7 +103,8 @@ class TestVm(Machine):
                 break
             if process.poll() is not None:
                 words = (self.directory / "qemu.log").read_text(errors="replace")
-                raise Failed(f"{self.title} {self.name} ended while it booted", details=words)
+                failure = _Crashed if _CRASH.search("\n".join(words.splitlines()[-3:])) else Failed
+                raise failure(f"{self.title} {self.name} ended while it booted", details=words)
             if time.monotonic() > deadline:
                 reason = answer or state.stderr.decode(errors="replace").strip()
                 raise Failed(f"{self.title} {self.name} does not finish booting: {reason}")
