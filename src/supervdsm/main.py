@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listening_socket(bind: Path | None) -> socket.socket | None:
-    passed = systemd.listen_fds()
+    passed = systemd.listen_fds().calls
     if passed:
         return passed[0]
     return _bind(bind) if bind else None

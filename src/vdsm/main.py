@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 def _sockets(address: tuple[str, int] | None, config: configuration.Config) -> list[socket.socket]:
     """systemd's sockets, or one of our own when there are none or one was asked for."""
     if address is None:
-        passed = listen_fds()
+        passed = listen_fds().calls
         if passed:
             return passed
         address = (config.management_ip, config.management_port)

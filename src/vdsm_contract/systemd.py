@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from typing import Final
 
 _FIRST_FD: Final = 3
@@ -15,21 +16,34 @@ _FIRST_FD: Final = 3
 WATCHDOG_ENV: Final = "VDSM_WATCHDOG_USEC"
 """Our own name for WATCHDOG_USEC: podman does not pass systemd's into a container."""
 
+METRICS_FD: Final = "metrics"
+"""The FileDescriptorName= of the sockets that metrics are served on; podman hands the names on."""
 
-def listen_fds() -> list[socket.socket]:
-    """Return the listening sockets that systemd passed in, in the order of the socket unit.
+
+@dataclass(frozen=True)
+class Passed:
+    """The listening sockets that systemd passed in, each kind in the order of its socket unit."""
+
+    calls: list[socket.socket]
+    metrics: list[socket.socket]
+    """Those that their unit named METRICS_FD."""
+
+
+def listen_fds() -> Passed:
+    """Take the sockets that systemd passed in.
 
     LISTEN_PID is not compared: podman sets it to 1, which is wrong with the host's pid namespace.
     The variables are removed, so that child processes do not take the sockets for theirs.
     """
     count = int(os.environ.pop("LISTEN_FDS", "0"))
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
     os.environ.pop("LISTEN_PID", None)
-    os.environ.pop("LISTEN_FDNAMES", None)
-    sockets = []
-    for fd in range(_FIRST_FD, _FIRST_FD + count):
+    passed = Passed([], [])
+    for fd, name in zip(range(_FIRST_FD, _FIRST_FD + count), [*names, *[""] * count], strict=False):
         os.set_inheritable(fd, False)
-        sockets.append(socket.socket(fileno=fd))
-    return sockets
+        kind = passed.metrics if name == METRICS_FD else passed.calls
+        kind.append(socket.socket(fileno=fd))
+    return passed
 
 
 def notify(state: str, address: str = "") -> bool:

@@ -94,7 +94,7 @@ def main() -> None:
             drain_s=options["drain_s"],
             limits=replace(Limits(**options["limits"]), frame=frame),
         ),
-        sockets=listen_fds(),
+        sockets=listen_fds().calls,
         table=table,
         events=events,
         ready=lambda: not (Path(options["directory"]) / "recovering").exists(),

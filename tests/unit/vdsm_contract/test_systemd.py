@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sd_notify and the watchdog's interval."""
 
+import fcntl
+import os
 import resource
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,4 +63,54 @@ def test_a_wrong_interval_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str
 
 def test_no_sockets_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LISTEN_FDS", raising=False)
-    assert systemd.listen_fds() == []
+    assert systemd.listen_fds() == systemd.Passed(calls=[], metrics=[])
+
+
+PASSED = """
+from vdsm_contract.systemd import listen_fds
+import os
+passed = listen_fds()
+print([s.getsockname()[1] for s in passed.calls], [s.getsockname()[1] for s in passed.metrics])
+print([name for name in os.environ if name.startswith("LISTEN")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "calls", "metrics"),
+    [("metrics:vdsm.socket", [1], [0]), ("vdsm.socket:metrics", [0], [1]), (None, [0, 1], [])],
+)
+def test_sockets_are_told_apart_by_their_names(
+    names: str | None, calls: list[int], metrics: list[int]
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
+    ):
+        fds = [first.fileno(), second.fileno()]
+        ports = [first.getsockname()[1], second.getsockname()[1]]
+        done = run_with(PASSED, fds, names)
+    first_line, second_line = done.splitlines()
+    assert first_line == f"{[ports[i] for i in calls]} {[ports[i] for i in metrics]}"
+    assert second_line == "[]"
+
+
+def run_with(script: str, fds: list[int], names: str | None) -> str:
+    """Run `script` as systemd would: the descriptors are 3 and 4."""
+    # Above those that they shall become, so that none is overwritten before it is copied.
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 50) for fd in fds]
+    starter = (
+        "import os, sys\n"
+        f"for number, fd in enumerate({high}, 3): os.dup2(fd, number)\n"
+        "os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    )
+    environment = {"PYTHONPATH": str(Path(systemd.__file__).parents[1]), "LISTEN_FDS": "2"}
+    if names is not None:
+        environment["LISTEN_FDNAMES"] = names
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", starter, script],
+            env=environment, pass_fds=high, check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+    finally:
+        for fd in high:
+            os.close(fd)
