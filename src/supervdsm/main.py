@@ -61,7 +61,8 @@ def main(
     if options.verbs:
         print(table.as_text(dispatcher.table))
         return 0
-    sock = _listening_socket(options.bind)
+    passed = systemd.listen_fds()
+    sock = _listening_socket(passed, options.bind)
     if sock is None:
         print("supervdsm: systemd passed no socket: use --bind PATH", file=sys.stderr)
         return 2
@@ -72,6 +73,8 @@ def main(
         admission=Admission(options.vdsm_uid, options.vdsm_cgroup),
     )
     listeners.append(listener)
+    if passed.metrics:
+        _serve_metrics(passed.metrics, dispatcher, listener)
     _log.info("supervdsm %s, contract %s, pid %d", RELEASE, CONTRACT_VERSION, os.getpid())
     return lifecycle.run(listener, first=[network.before_serving])
 
@@ -129,10 +132,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _listening_socket(bind: Path | None) -> socket.socket | None:
-    passed = systemd.listen_fds().calls
-    if passed:
-        return passed[0]
+def _serve_metrics(
+    sockets: list[socket.socket], dispatcher: Dispatcher, listener: Listener
+) -> None:
+    """Count, and tell what was counted on `sockets`."""
+    # The library takes a while to import, and memory: not when there is nobody to tell.
+    from supervdsm.server.metrics import Metrics
+    from vdsm_contract.metrics import MetricsServer
+
+    metrics = Metrics(dispatcher, listener.connections)
+    dispatcher.metrics = metrics
+    dispatcher.locks.waited = metrics.lock_wait
+    MetricsServer(sockets, metrics.registry).start()
+
+
+def _listening_socket(passed: systemd.Passed, bind: Path | None) -> socket.socket | None:
+    if passed.calls:
+        return passed.calls[0]
     return _bind(bind) if bind else None
 
 

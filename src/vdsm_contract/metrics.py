@@ -17,7 +17,15 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, MetricsHandler
+from prometheus_client import (
+    CollectorRegistry,
+    Info,
+    MetricsHandler,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from vdsm_contract.version import CONTRACT_VERSION, RELEASE
 
 _log: Final = logging.getLogger(__name__)
 
@@ -33,6 +41,20 @@ _FOREVER: Final = 3600.0
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0)
 """Buckets of the histograms of durations: from a call that does nothing to one that is stuck."""
+
+OTHER: Final = "other"
+"""The label of what is in no table: names that came from outside are never labels."""
+
+
+def new_registry(daemon: str) -> CollectorRegistry:
+    """Return a registry that tells of the process (start, memory, descriptors, CPU time), and
+    which release of `daemon` runs."""
+    disable_created_metrics()  # when a series began is its reader's to know
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    info = Info(daemon, "The release, and the contract of the pair.", registry=registry)
+    info.info({"release": RELEASE, "contract": CONTRACT_VERSION})
+    return registry
 
 
 class MetricsServer:

@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -19,11 +19,14 @@ from supervdsm.common.call import ServedCall, serving
 from supervdsm.server import audit
 from supervdsm.server.calls import CallRegistry, InFlight
 from supervdsm.server.locks import LockTable
-from supervdsm.server.peer import Peer
+from supervdsm.server.peer import PROBE, Peer
 from supervdsm.server.table import NOTHING, Entry
 from vdsm_contract import flow
 from vdsm_contract.errors import InvalidArgument, TimedOut, Unexpected, VerbError
 from vdsm_contract.wire import OutgoingError, OutgoingResponse, Request, encode
+
+if TYPE_CHECKING:
+    from supervdsm.server.metrics import Metrics
 
 _MAX_FLOW: Final = 256
 _MAX_ECHO: Final = 256
@@ -40,6 +43,8 @@ class Dispatcher:
     fail: Callable[[str], None]
     calls: CallRegistry = field(default_factory=CallRegistry)
     locks: LockTable = field(default_factory=LockTable)
+    metrics: "Metrics | None" = None
+    """None unless systemd passed a port for them."""
 
     def serve(self, entry: Entry, request: Request, peer: Peer, expire: Expire) -> bytes | None:
         """Run the verb of `entry` and return the answer; None when the reaper has given it."""
@@ -66,7 +71,10 @@ class Dispatcher:
         if error is not None:
             self.calls.count_failure()
             answer = encode_error(error)
-        audit.call(peer, entry, parameters, error, time.monotonic() - started)
+        duration = time.monotonic() - started
+        audit.call(peer, entry, parameters, error, duration)
+        if self.metrics is not None and peer is not PROBE:
+            self.metrics.call(entry.verb.method, error, duration)
         error = None  # its traceback holds this frame: the arguments would stay until the next gc
         if in_flight is not None and not in_flight.claim():
             return None

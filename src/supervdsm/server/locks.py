@@ -7,7 +7,8 @@ function ends, also when the client has long gone or was told TimedOut.
 
 import posixpath
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -23,6 +24,8 @@ class LockTable:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
+        self.waited: Callable[[str, float], None] | None = None
+        """Is told the name of a lock, and for how many seconds a call waited for it."""
 
     @contextmanager
     def held(self, lock: Lock, parameters: msgspec.Struct, call: ServedCall) -> Iterator[None]:
@@ -34,7 +37,11 @@ class LockTable:
         mutex = self._enter(key)
         try:
             waits = lock.mode is LockMode.WAIT
-            if not mutex.acquire(blocking=waits, timeout=call.remaining() if waits else -1):
+            began = time.monotonic()
+            taken = mutex.acquire(blocking=waits, timeout=call.remaining() if waits else -1)
+            if self.waited is not None:
+                self.waited(lock.name, time.monotonic() - began)
+            if not taken:
                 raise Busy(lock=key)
             try:
                 yield

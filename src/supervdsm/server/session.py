@@ -114,6 +114,8 @@ class Session:
     def _answer(self, request: Request) -> bytes | None:
         entry = self.dispatcher.table.get(request.method)
         if entry is None:
+            if self.dispatcher.metrics is not None:
+                self.dispatcher.metrics.unknown()
             return self.introspection.answer(request)
         return self.dispatcher.serve(entry, request, self.peer, partial(self.expire, request))
 
