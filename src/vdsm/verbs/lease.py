@@ -7,6 +7,7 @@ from vdsm.jsonrpc.errors import JSON
 from vdsm.jsonrpc.registry import Call, Handler, Params
 from vdsm.services import Services
 from vdsm.storage import errors, model
+from vdsm.storage.formats import lease_metadata
 from vdsm.storage.locks.leases import ExternalLeases
 from vdsm.storage.protocols import Task
 
@@ -27,22 +28,24 @@ class Lease:
         return {
             "Lease.create": self.create,
             "Lease.delete": self.delete,
+            "Lease.fence": self.fence,
             "Lease.info": self.info,
             "Lease.rebuild_leases": self.rebuild_leases,
             "Lease.status": self.status,
         }
 
     def create(self, _call: Call, params: Params) -> JSON:
-        """The id of a task. Its codes: 657 it is there, 397 no space, 701."""
+        """The id of a task. Its codes: 657 it is there, 397 no space, 701; with metadata 651."""
         domain, name = _lease(params)
-        if params.get("metadata") is not None:
-            raise errors.InvalidParameter("metadata", "this vdsm keeps none with a lease")
+        given = params.get("metadata")
+        metadata = None if given is None else lease_metadata.parse(given)
+        pool = self._spm_of(domain)
 
         def job(_task: Task) -> JSON:
-            self._leases.create(domain, name)
+            self._leases.create(domain, name, metadata, host_id=self._pools.host_id(pool))
             return None
 
-        return self._tasks.start("create_lease", job, pool=self._spm_of(domain))
+        return self._tasks.start("create_lease", job, pool=pool)
 
     def delete(self, _call: Call, params: Params) -> JSON:
         """The id of a task. Its codes: 936 there is none, 701."""
@@ -72,8 +75,24 @@ class Lease:
 
     def status(self, _call: Call, params: Params) -> JSON:
         """Who holds it: oVirt's ExternalLeaseStatus. Code 936 when there is none."""
-        owner, version = self._leases.status(*_lease(params))
-        return {"owners": [owner.host_id] if owner.host_id else [], "version": version}
+        status = self._leases.status(*_lease(params))
+        owner = status.owner.host_id
+        answer: dict[str, JSON] = {"owners": [owner] if owner else [], "version": status.version}
+        if status.metadata is not None:
+            answer["metadata"] = status.metadata.answer()
+        return answer
+
+    def fence(self, _call: Call, params: Params) -> JSON:
+        """Ends a pending job, so that no host begins it. Code 911 when the lease is for another
+        job or generation, or the job is not pending; 651 while a host holds the lease; 936."""
+        domain, name = _lease(params)
+        wanted = lease_metadata.parse(params["metadata"])
+        pool = self._pools.connected()
+        if pool is None:
+            raise errors.StoragePoolNotConnected(f"the lease {name} needs this host's id")
+        self._pools.require_member(pool, domain)
+        self._leases.fence(domain, name, wanted, host_id=self._pools.host_id(pool))
+        return None
 
     def _spm_of(self, domain: str) -> str:
         """The pool of a domain, whose SPM this host is."""

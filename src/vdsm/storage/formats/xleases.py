@@ -44,6 +44,9 @@ _NAME = re.compile(rb"[!-~]{0,48}")
 _INDEX_SLOT: Final = 1
 _FIRST_LEASE_SLOT: Final = 3
 
+_METADATA_SECTOR: Final = 2002
+"""sanlock's lease value block: after the leader, the request and 2000 hosts."""
+
 
 class XleasesError(ValueError):
     """The index is not one, or one of its records is not; the message says which and why."""
@@ -94,6 +97,17 @@ class Layout:
     def lease_offset(self, number: int) -> int:
         """Where the lease of a record is."""
         return (_FIRST_LEASE_SLOT + number) * self.alignment
+
+    @property
+    def metadata_offset(self) -> int:
+        """Where a lease's metadata is, from its begin. Raises XleasesError where a slot has no
+        room for it, so that sanlock would write into the next one (4 KiB sectors, small slots)."""
+        offset = _METADATA_SECTOR * self.block_size
+        if offset + self.block_size > self.alignment:
+            raise XleasesError(
+                f"leases of {self.alignment} bytes in sectors of {self.block_size} have no metadata"
+            )
+        return offset
 
 
 def dump_metadata(metadata: IndexMetadata, block_size: int) -> bytes:

@@ -3,7 +3,8 @@
 
 A change is three writes: the record says that it is updated, sanlock writes the lease, the record
 says what is there now. A kill leaves a record that is updated, and the next change of the same
-lease, or a rebuild, goes on from there. Only the SPM changes anything.
+lease, or a rebuild, goes on from there. Only the SPM changes the index; a lease's metadata is
+changed by whoever gets the lease.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Final
 
 from vdsm.storage import errors, layout
 from vdsm.storage.domain_types import DomainType
-from vdsm.storage.formats import xleases
+from vdsm.storage.formats import lease_metadata, xleases
+from vdsm.storage.formats.lease_metadata import LeaseMetadata, LeaseMetadataError
 from vdsm.storage.formats.xleases import FREE, Index, IndexMetadata, Layout, Record, XleasesError
 from vdsm.storage.locks.binding import SANLK_LEADER_MAGIC, SanlockError
 from vdsm.storage.locks.sanlock import SanlockLock
@@ -52,10 +54,33 @@ class _Volume:
         offset, block = self.index().changed_block(number, record)
         self.domain.files.write_at(layout.XLEASES, offset, block)
 
+    def metadata(self, lease: Lease) -> LeaseMetadata | None:
+        """As it is on the disk; the lease need not be held, and who holds it is not disturbed."""
+        offset = lease.offset + self.layout.metadata_offset
+        size = self.layout.block_size
+        return lease_metadata.load(self.domain.files.read_at(layout.XLEASES, offset, size))
+
+    def require_room_for_metadata(self) -> None:
+        """Raises XleasesError: without room sanlock would write into the next lease."""
+        _ = self.layout.metadata_offset
+
+    def write_metadata(self, host_id: int, lease: Lease, metadata: LeaseMetadata) -> None:
+        block = lease_metadata.dump(metadata, self.layout.block_size)
+        self.lock.change_block(host_id, lease, lambda _now: block)
+
     def make_room(self, number: int) -> None:
         end = self.layout.lease_offset(number) + self.layout.alignment
         if self.domain.files.stat(layout.XLEASES).size < end:
             self.domain.files.truncate(layout.XLEASES, end)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStatus:
+    """Who holds a lease, how often it was taken, and the job that it is for, if any."""
+
+    owner: Owner
+    version: int
+    metadata: LeaseMetadata | None
 
 
 class ExternalLeases:
@@ -66,10 +91,15 @@ class ExternalLeases:
         self._domains = domains
         self._resources = resources
 
-    def create(self, domain: str, name: str) -> None:
-        """Makes a free lease. Raises DomainAlreadyLocked when it is there, NoSpaceLeft,
-        ClusterLockInitError."""
+    def create(
+        self, domain: str, name: str, metadata: LeaseMetadata | None = None, *, host_id: int = 0
+    ) -> None:
+        """Makes a free lease; its metadata are written as host `host_id`, before it can be found.
+        Raises DomainAlreadyLocked when it is there, NoSpaceLeft, ClusterLockInitError,
+        AcquireLockFailure."""
         with self._changing(domain) as volume:
+            if metadata is not None:
+                volume.require_room_for_metadata()
             index = volume.index()
             number = index.find(name)
             if number is not None and not index.record(number).updating:
@@ -84,6 +114,8 @@ class ExternalLeases:
             volume.change(number, Record(name, lease.offset, updating=True))
             volume.make_room(number)
             volume.lock.create_lease(lease)
+            if metadata is not None:
+                volume.write_metadata(host_id, lease, metadata)
             volume.change(number, Record(name, lease.offset))
             log.info("Lease %s of domain %s is at %d", name, domain, lease.offset)
 
@@ -97,21 +129,46 @@ class ExternalLeases:
             volume.change(number, FREE)
             log.info("Lease %s of domain %s is removed", name, domain)
 
+    def fence(self, domain: str, name: str, wanted: LeaseMetadata, *, host_id: int) -> None:
+        """Ends the pending job that a lease is for, whoever was to do it: it finds another
+        generation. Raises NoSuchLease, GenerationMismatch when it is another job or was done,
+        AcquireLockFailure while a host holds the lease, for then the job goes on."""
+        with (
+            self._resources.holding(
+                Resource(("leases", domain), exclusive=False), Resource(("lease", domain, name))
+            ),
+            self._reading(domain) as volume,
+        ):
+            lease = _ready(volume, name)
+            size = volume.layout.block_size
+            volume.require_room_for_metadata()
+
+            def change(block: bytes) -> bytes:
+                now = lease_metadata.load(block)
+                return lease_metadata.dump(
+                    lease_metadata.fenced(now, wanted, int(time.time())), size
+                )
+
+            volume.lock.change_block(host_id, lease, change)
+            log.info("The job of lease %s of domain %s is fenced: %s", name, domain, wanted)
+
     def info(self, domain: str, name: str) -> Lease:
         """Where a lease is. Raises NoSuchLease, also for one that is being made or removed."""
         with self._reading(domain) as volume:
-            index = volume.index()
-            number = _found(index, domain, name)
-            if index.record(number).updating:
-                raise errors.NoSuchLease(f"lease {name} of domain {domain} is being changed")
-            return volume.lease(name, number)
+            return _ready(volume, name)
 
-    def status(self, domain: str, name: str) -> tuple[Owner, int]:
-        """Who holds a lease, and how often it was taken. Raises NoSuchLease, StorageError."""
-        lease = self.info(domain, name)
+    def status(self, domain: str, name: str) -> LeaseStatus:
+        """Who holds a lease, and what for. Raises NoSuchLease, StorageError."""
         with self._reading(domain) as volume:
+            lease = _ready(volume, name)
             record = volume.lock.read_resource(lease.path, lease.offset)
-            return volume.lock.inquire(lease), record["version"]
+            try:
+                metadata = volume.metadata(lease)
+            except (XleasesError, LeaseMetadataError) as error:
+                # Who holds it must be known all the same: a VM may be waiting for it.
+                log.warning("Lease %s of domain %s: %s", name, domain, error)
+                metadata = None
+            return LeaseStatus(volume.lock.inquire(lease), record["version"], metadata)
 
     def rebuild(self, domain: str) -> None:
         """Makes the index anew from the leases that are there. A kill leaves an index that says it
@@ -154,7 +211,7 @@ class ExternalLeases:
         volume = _Volume(domain, lock, Layout(metadata.alignment, metadata.block_size))
         try:
             yield volume
-        except XleasesError as error:
+        except (XleasesError, LeaseMetadataError) as error:
             raise errors.MetadataError(f"{domain.path / layout.XLEASES}: {error}") from error
         except SanlockError as error:
             raise errors.ClusterLockInitError(f"leases of domain {uuid}: {error}") from error
@@ -168,6 +225,15 @@ def _found(index: Index, domain: str, name: str) -> int:
     if number is None:
         raise errors.NoSuchLease(f"lease {name} of domain {domain}")
     return number
+
+
+def _ready(volume: _Volume, name: str) -> Lease:
+    """A lease that is not being made or removed."""
+    index = volume.index()
+    number = _found(index, volume.domain.uuid, name)
+    if index.record(number).updating:
+        raise errors.NoSuchLease(f"lease {name} of domain {volume.domain.uuid} is being changed")
+    return volume.lease(name, number)
 
 
 def _existing(volume: _Volume, number: int, size: int) -> Record:

@@ -203,12 +203,14 @@ class SanlockLock:
     # --- leases -----------------------------------------------------------------------------------
 
     def acquire(self, host_id: int, lease: Lease | None = None) -> None:
-        lease = lease or self._spm
+        self._acquire(host_id, lease or self._spm, block=False)
+
+    def _acquire(self, host_id: int, lease: Lease, *, block: bool) -> None:
         try:
             # The monitor may be acquiring it right now.
             if not self._settled(host_id, self._deadline()):
                 raise errors.AcquireHostIdFailure(self._host(host_id, "it is not acquired"))
-            self._registration.acquire(lease)
+            self._registration.acquire(lease, lvb=block)
         except SanlockError as error:
             raise errors.AcquireLockFailure(self._reason(lease, error)) from error
         log.info("Domain %s: lease %s is acquired", self._domain, lease.name)
@@ -220,6 +222,21 @@ class SanlockLock:
         except SanlockError as error:
             raise errors.ReleaseLockFailure(self._reason(lease, error)) from error
         log.info("Domain %s: lease %s is released", self._domain, lease.name)
+
+    def change_block(self, host_id: int, lease: Lease, change: Callable[[bytes], bytes]) -> None:
+        """Takes a lease, changes its block (one sector, for whoever uses it), and gives it back:
+        sanlock writes the block then. What `change` raises leaves it as it was. Raises
+        AcquireLockFailure while somebody holds the lease, ReleaseLockFailure, SanlockError."""
+        self._acquire(host_id, lease, block=True)
+        try:
+            binding = self._binding()
+            with translated(binding):
+                block = binding.get_lvb(*_resource(lease), self._block_size)
+            changed = change(block)
+            with translated(binding):
+                binding.set_lvb(*_resource(lease), changed)
+        finally:
+            self.release(lease)
 
     def inquire(self, lease: Lease | None = None) -> Owner:
         """Who holds a lease, as the storage says; the generation is the lease's version. Raises

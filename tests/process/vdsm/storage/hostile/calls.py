@@ -27,7 +27,6 @@ NAMESPACES = ("Image", "Lease", "SDM", "StorageDomain", "StoragePool", "Task", "
 NOT_HERE = {
     "Image.download",
     "Image.upload",
-    "Lease.fence",
     "SDM.move_domain_device",
     "SDM.reduce_domain",
     "SDM.sparsify_volume",
@@ -91,7 +90,7 @@ _MEMBERS: dict[str, dict[str, Any]] = {
         }
     },
 }
-_LEFT_OUT = {"Lease.create": ("metadata",), "Volume.create": ("initialSize",)}
+_LEFT_OUT = {"Volume.create": ("initialSize",)}
 
 
 def verbs() -> list[Verb]:

@@ -45,6 +45,7 @@ from vdsm.storage import layout
 Evil = Callable[[World], AbstractContextManager[None]]
 
 _SUBCHAIN = {"sd_id": DATA, "img_id": IMAGE, "top_id": LEAF, "base_id": BASE}
+_JOB = {"type": "JOB", "job_id": UNKNOWN, "job_status": "PENDING", "generation": 0}
 _TO_OTHER = div(SINGLE, OTHER_IMAGE)
 
 
@@ -254,6 +255,7 @@ def test_a_domain_of_another_pool_is_refused(world: World) -> None:
         ("StorageDomain.format", on(FOREIGN, autoDetach=False), 391),
         ("StorageDomain.setDescription", on(FOREIGN, description="new"), 309),
         ("Lease.create", {"lease": {"sd_id": FOREIGN, "lease_id": UNKNOWN}}, 309),
+        ("Lease.fence", {"lease": {"sd_id": FOREIGN, "lease_id": UNKNOWN}, "metadata": _JOB}, 375),
         ("StoragePool.refresh", {"storagepoolID": POOL, **master}, 324),
         (
             "StoragePool.connect",

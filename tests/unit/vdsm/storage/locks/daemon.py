@@ -16,6 +16,10 @@ IDLIVE = -243
 NO_LEASE = -223
 WRONG_NAME = -227
 
+_SECTOR = 512
+_BLOCK_AT = 2002 * _SECTOR
+"""Where sanlock keeps the block that a resource has for its users."""
+
 
 class SanlockException(Exception):
     """errno or sanlock's own number, what failed, why."""
@@ -41,6 +45,8 @@ class FakeSanlock:
         self.inquiries = 0
         self.connections: dict[int, socket.socket] = {}
         self.added: list[dict[str, Any]] = []
+        self.blocks: dict[bytes, bytearray] = {}
+        """The blocks of the resources that are held with one, by name; written on release."""
 
     def die(self) -> None:
         """Close all connections, as a daemon that was killed."""
@@ -71,6 +77,9 @@ class FakeSanlock:
         [disk] = disks
         if not Path(disk[0]).exists():
             raise SanlockException(errno.ENODEV, "Sanlock resource write failure", "No such device")
+        with open(disk[0], "r+b") as file:
+            file.seek(disk[1])
+            file.write(bytes(align))
         self.storage.resources[disk] = [resource, 0, None]
         if clear:
             del self.storage.resources[disk]
@@ -132,16 +141,31 @@ class FakeSanlock:
         if found[2] is not None:
             raise SanlockException(IDLIVE, "Sanlock resource not acquired", "owned by a live host")
         found[1:] = [found[1] + 1, self.name]
+        if lvb:
+            with open(disk[0], "rb") as file:
+                file.seek(disk[1] + _BLOCK_AT)
+                self.blocks[resource] = bytearray(file.read(_SECTOR))
 
     def release(self, lockspace: bytes, resource: bytes, disks: Disks, /, *, slkfd: int) -> None:
         [disk] = disks
         self.storage.resources[disk][2] = None
+        block = self.blocks.pop(resource, None)
+        if block is not None:
+            with open(disk[0], "r+b") as file:
+                file.seek(disk[1] + _BLOCK_AT)
+                file.write(block)
 
     def get_lvb(self, lockspace: bytes, resource: bytes, disks: Disks, size: int, /) -> bytes:
-        return b""
+        if resource not in self.blocks:
+            raise SanlockException(errno.ENOENT, "Unable to get lvb", "No such file or directory")
+        return bytes(self.blocks[resource][:size])
 
     def set_lvb(self, lockspace: bytes, resource: bytes, disks: Disks, data: bytes, /) -> None:
-        raise NotImplementedError
+        if resource not in self.blocks:
+            raise SanlockException(errno.ENOENT, "Unable to set lvb", "No such file or directory")
+        if len(data) > _SECTOR:
+            raise SanlockException(errno.E2BIG, "Unable to set lvb", "Argument list too long")
+        self.blocks[resource][: len(data)] = data
 
     def read_resource(
         self, path: str, offset: int, /, *, align: int, sector: int

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """External leases: made, found, removed, and gone on with after a kill at every write."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from vdsm.storage import errors
 from vdsm.storage.domain_types import DomainType
 from vdsm.storage.files import Files
 from vdsm.storage.formats import xleases
+from vdsm.storage.formats.lease_metadata import LeaseJobStatus, LeaseMetadata
 from vdsm.storage.locks.external import format_index
-from vdsm.storage.locks.leases import ExternalLeases
+from vdsm.storage.locks.leases import ExternalLeases, LeaseStatus
 from vdsm.storage.locks.sanlock import SanlockLock
 from vdsm.storage.model import (
     ALIGNMENT,
@@ -29,6 +31,9 @@ from vdsm.storage.tasks.resources import ResourceLocks
 
 DOMAIN = "11111111-1111-4111-8111-111111111111"
 NAMES = [f"22222222-2222-4222-8222-22222222222{digit}" for digit in range(4)]
+JOB = LeaseMetadata(
+    "44444444-4444-4444-8444-444444444444", LeaseJobStatus.PENDING, 3, created=1_700_000_000
+)
 METADATA = DomainMetadata(
     uuid=DOMAIN,
     version=5,
@@ -169,13 +174,112 @@ def test_a_lease_is_made_once(site: Site) -> None:
 
 def test_who_holds_a_lease(site: Site) -> None:
     site.leases.create(DOMAIN, NAMES[0])
-    assert site.leases.status(DOMAIN, NAMES[0]) == (Owner(0, 0), 0)
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(0, 0), 0, None)
     site.lock.acquire_host_id(7, wait=True)
     lease = site.leases.info(DOMAIN, NAMES[0])
     site.lock.acquire(7, lease)
-    assert site.leases.status(DOMAIN, NAMES[0]) == (Owner(1, 7), 1)
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(1, 7), 1, None)
     site.lock.release(lease)
-    assert site.leases.status(DOMAIN, NAMES[0]) == (Owner(0, 0), 1)
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(0, 0), 1, None)
+
+
+def test_a_lease_tells_the_job_that_it_is_for(site: Site) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(0, 0), 1, JOB)
+    site.lock.acquire(7, site.leases.info(DOMAIN, NAMES[0]))
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(2, 7), 2, JOB)
+    site.leases.delete(DOMAIN, NAMES[0])
+    site.leases.create(DOMAIN, NAMES[1])
+    assert site.leases.status(DOMAIN, NAMES[1]) == LeaseStatus(Owner(0, 0), 0, None)
+
+
+def test_a_pending_job_is_fenced_once(site: Site) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    before = time.time()
+    site.leases.fence(DOMAIN, NAMES[0], JOB, host_id=7)
+    found = site.leases.status(DOMAIN, NAMES[0])
+    assert found.owner == Owner(0, 0)
+    assert found.metadata is not None
+    assert found.metadata.modified is not None
+    assert before - 1 <= found.metadata.modified <= time.time()
+    fenced = replace(JOB, status=LeaseJobStatus.FENCED, generation=4)
+    assert replace(found.metadata, modified=None) == fenced
+    for again in (JOB, fenced):
+        with pytest.raises(errors.GenerationMismatch, match="FENCED job 4444"):
+            site.leases.fence(DOMAIN, NAMES[0], again, host_id=7)
+    assert site.leases.status(DOMAIN, NAMES[0]).metadata == found.metadata
+
+
+@pytest.mark.parametrize("change", [{"generation": 2}, {"job": DOMAIN}])
+def test_another_job_is_not_fenced(site: Site, change: dict[str, object]) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    with pytest.raises(errors.GenerationMismatch, match=r"PENDING job 4444.*generation 3"):
+        site.leases.fence(DOMAIN, NAMES[0], replace(JOB, **change), host_id=7)  # type: ignore[arg-type]
+    assert site.leases.status(DOMAIN, NAMES[0]).metadata == JOB
+    assert site.daemon.blocks == {}
+
+
+def test_a_lease_without_a_job_is_not_fenced(site: Site) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0])
+    with pytest.raises(errors.GenerationMismatch, match="no job"):
+        site.leases.fence(DOMAIN, NAMES[0], JOB, host_id=7)
+    with pytest.raises(errors.NoSuchLease):
+        site.leases.fence(DOMAIN, NAMES[1], JOB, host_id=7)
+
+
+def test_a_job_that_is_under_way_is_not_fenced(site: Site, tmp_path: Path) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    other = SanlockLock(
+        DOMAIN,
+        tmp_path,
+        alignment=ALIGNMENT,
+        block_size=BLOCK_SIZE,
+        io_timeout=1,
+        binding=lambda: FakeSanlock(site.daemon.storage, "b"),
+    )
+    with pytest.raises(errors.AcquireHostIdFailure):
+        other.acquire(8, site.leases.info(DOMAIN, NAMES[0]))
+    site.daemon.storage.resources[str(site.xleases), 3 * ALIGNMENT][2] = "b"
+    with pytest.raises(errors.AcquireLockFailure, match="live host"):
+        site.leases.fence(DOMAIN, NAMES[0], JOB, host_id=7)
+    assert site.leases.status(DOMAIN, NAMES[0]).metadata == JOB
+
+
+def test_a_lease_whose_job_cannot_be_written_is_not_found(site: Site) -> None:
+    with pytest.raises(errors.AcquireHostIdFailure):
+        site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    with pytest.raises(errors.NoSuchLease, match="being changed"):
+        site.leases.info(DOMAIN, NAMES[0])
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    assert site.leases.status(DOMAIN, NAMES[0]).metadata == JOB
+
+
+def test_a_block_that_is_no_metadata_hides_no_owner(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.lock.acquire_host_id(7, wait=True)
+    site.leases.create(DOMAIN, NAMES[0])
+    lease = site.leases.info(DOMAIN, NAMES[0])
+    site.lock.change_block(7, lease, lambda _now: b"guest data")
+    assert site.leases.status(DOMAIN, NAMES[0]) == LeaseStatus(Owner(0, 0), 1, None)
+    assert "is not metadata of a lease" in caplog.text
+    with pytest.raises(errors.MetadataError, match="guest data"):
+        site.leases.fence(DOMAIN, NAMES[0], JOB, host_id=7)
+
+
+def test_leases_without_room_for_metadata_have_none(site: Site) -> None:
+    """Sectors of 4 KiB in slots of 1 MiB: the block would be in another lease."""
+    site.domain.found = replace(METADATA, block_size=4096)
+    site.lock.acquire_host_id(7, wait=True)
+    with pytest.raises(errors.MetadataError, match="have no metadata"):
+        site.leases.create(DOMAIN, NAMES[0], JOB, host_id=7)
+    assert site.daemon.storage.resources == {}
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2])
