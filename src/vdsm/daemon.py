@@ -12,9 +12,10 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from vdsm.jsonrpc import schema, tls
 from vdsm.jsonrpc.dispatch import Dispatcher
@@ -41,6 +42,8 @@ _STORAGE_TIMES = 3
 # supervdsm changes the network once at a time and refuses a second change at once: one worker
 # waits for the engine with the first, another one is there to say so. A change has 900 s.
 _NETWORK = PoolLimits(workers=4, tasks_per_worker=20, stuck_s=1800.0)
+
+Watch: TypeAlias = Callable[[Dispatcher, Server, Mapping[Lane, WorkerPool]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,11 @@ def run(
     table: Registry,
     events: Events,
     ready: Callable[[], bool] = lambda: True,
+    watch: Watch | None = None,
 ) -> None:
-    """Serves until a signal. Raises tls.TlsError when the TLS files cannot be used."""
-    asyncio.run(_Daemon(config, options, sockets, table, events, ready).serve())
+    """Serves until a signal; `watch` is told what is made before it serves. Raises tls.TlsError
+    when the TLS files cannot be used."""
+    asyncio.run(_Daemon(config, options, sockets, table, events, ready, watch).serve())
 
 
 class _Daemon:
@@ -87,7 +92,9 @@ class _Daemon:
         table: Registry,
         events: Events,
         ready: Callable[[], bool],
+        watch: Watch | None,
     ) -> None:
+        self._watch = watch
         self._config = config
         self._options = options
         self._sockets = sockets
@@ -112,6 +119,8 @@ class _Daemon:
             limits=self._options.limits,
             name=f"vdsm/{RELEASE}",
         )
+        if self._watch is not None:
+            self._watch(dispatcher, server, pools)
         loop.add_signal_handler(signal.SIGHUP, self._reload, server)
         for pool in pools.values():
             pool.start()

@@ -8,12 +8,18 @@ import logging
 import re
 import socket
 import sys
+from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from vdsm import daemon
 from vdsm.host.sampling import Sampler
+from vdsm.jsonrpc.dispatch import Dispatcher
 from vdsm.jsonrpc.events import Events
+from vdsm.jsonrpc.pool import WorkerPool
+from vdsm.jsonrpc.registry import Lane
+from vdsm.jsonrpc.server import Server
 from vdsm.jsonrpc.tls import TlsError
 from vdsm.network.confirmations import Confirmations
 from vdsm.network.link_events import LinkEvents
@@ -22,7 +28,7 @@ from vdsm.verbs import build_table
 from vdsm_contract import config as configuration
 from vdsm_contract.paths import CONFIG_DIR, PKI_DIR, SUPERVDSM_SOCKET
 from vdsm_contract.proxy import Supervdsm
-from vdsm_contract.systemd import listen_fds, log_to_journal
+from vdsm_contract.systemd import Passed, listen_fds, log_to_journal
 from vdsm_contract.version import RELEASE
 
 log = logging.getLogger(__name__)
@@ -37,8 +43,11 @@ def main(argv: list[str] | None = None) -> int:
         config = loaded.config
         for entry in loaded.without_effect:
             log.warning("%s: %s has no effect here", entry.place, entry.name)
-        sockets = _sockets(arguments.bind, config)
-        with closing(Supervdsm(arguments.svdsm_socket)) as supervdsm:
+        passed = listen_fds()
+        sockets = _sockets(arguments.bind, passed, config)
+        measuring = _Measuring(passed.metrics) if passed.metrics else None
+        made = measuring.supervdsm if measuring else Supervdsm
+        with closing(made(arguments.svdsm_socket)) as supervdsm:
             events = Events()
             sampler = Sampler(interval=config.host_sample_stats_interval)
             services = Services(config, supervdsm, events, sampler=sampler)
@@ -55,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
                     sockets=sockets,
                     table=build_table(services),
                     events=events,
+                    watch=partial(measuring.watch, services) if measuring else None,
                 )
     except (configuration.ConfigError, TlsError, OSError) as error:
         for line in str(error).splitlines():
@@ -63,12 +73,44 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _sockets(address: tuple[str, int] | None, config: configuration.Config) -> list[socket.socket]:
+class _Measuring:
+    """What counts, and tells it on `sockets`."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        # The library takes a while to import, and memory: not when there is nobody to tell.
+        from vdsm.metrics import Metrics
+
+        self._sockets = sockets
+        self._metrics = Metrics()
+
+    def supervdsm(self, path: Path) -> Supervdsm:
+        from vdsm.metrics import CountedSupervdsm
+
+        return CountedSupervdsm(self._metrics, path)
+
+    def watch(
+        self,
+        services: Services,
+        dispatcher: Dispatcher,
+        server: Server,
+        pools: Mapping[Lane, WorkerPool],
+    ) -> None:
+        from vdsm_contract.metrics import MetricsServer
+
+        dispatcher.observe = self._metrics.call
+        self._metrics.watch(
+            storage=services.storage, pools=pools, connections=lambda: server.connections
+        )
+        MetricsServer(self._sockets, self._metrics.registry).start()
+
+
+def _sockets(
+    address: tuple[str, int] | None, passed: Passed, config: configuration.Config
+) -> list[socket.socket]:
     """systemd's sockets, or one of our own when there are none or one was asked for."""
     if address is None:
-        passed = listen_fds().calls
-        if passed:
-            return passed
+        if passed.calls:
+            return passed.calls
         address = (config.management_ip, config.management_port)
     return [daemon.bind(*address)]
 

@@ -49,7 +49,7 @@ OTHER: Final = "other"
 def new_registry(daemon: str) -> CollectorRegistry:
     """Return a registry that tells of the process (start, memory, descriptors, CPU time), and
     which release of `daemon` runs."""
-    disable_created_metrics()  # when a series began is its reader's to know
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # when it began is not asked
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     info = Info(daemon, "The release, and the contract of the pair.", registry=registry)

@@ -32,6 +32,8 @@ _PARAMS_LENGTH = 4000  # of a call's parameters in the log, in characters
 _METHOD_LENGTH = 64  # of a method's name in the log; a client may send anything
 
 Done = Callable[[Outcome], None]
+Observe = Callable[[str, int, float, float], None]
+"""Is told of each call: the method, the code, the seconds of work, and those of waiting before."""
 
 
 class Dispatcher:
@@ -57,6 +59,7 @@ class Dispatcher:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self.observe: Observe | None = None
 
     @property
     def in_flight(self) -> int:
@@ -79,7 +82,7 @@ class Dispatcher:
             if not (origin.quota.has_room(lane) and self._pools[lane].submit(job)):
                 raise VdsmError(Code.RESOURCE_EXHAUSTED)
         except VdsmError as error:
-            _log_call(call, error, arrived, arrived)
+            self._ended(call, error, arrived, arrived)
             done(error)
             return
         origin.quota.take(lane)
@@ -116,11 +119,17 @@ class Dispatcher:
         began = time.monotonic()
         with flow.bound(call.flow_id):
             outcome = invoke(call, lambda: handler(call, self._checked(call.method, given)))
-            _log_call(call, outcome, arrived, began)
+            self._ended(call, outcome, arrived, began)
         try:
             self._loop.call_soon_threadsafe(finished, outcome)
         except RuntimeError:  # the loop is closed: vdsm gave up waiting for this call
             log.warning("%s ended after vdsm had stopped waiting for it", call.method)
+
+    def _ended(self, call: Call, outcome: Outcome, arrived: float, began: float) -> None:
+        _log_call(call, outcome, arrived, began)
+        if self.observe is not None:
+            code = outcome.code if isinstance(outcome, VdsmError) else 0
+            self.observe(call.method, code, time.monotonic() - began, began - arrived)
 
     def _finished(self, origin: Origin, lane: Lane, done: Done, outcome: Outcome) -> None:
         origin.quota.give_back(lane)

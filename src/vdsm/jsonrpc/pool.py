@@ -11,12 +11,22 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from vdsm.jsonrpc.limits import PoolLimits
 
 log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Jobs that wait, jobs that run, and the workers that there are."""
+
+    waiting: int
+    running: int
+    workers: int
 
 
 class WorkerPool:
@@ -57,6 +67,12 @@ class WorkerPool:
             self._jobs.append(job)
             self._wakeup.notify()
         return True
+
+    @property
+    def load(self) -> Load:
+        """How busy it is now."""
+        with self._wakeup:
+            return Load(len(self._jobs), self._running, self._limits.workers)
 
     def turns(self) -> bool:
         """Whether the pool still does its work: all threads live, and waiting jobs get a turn."""

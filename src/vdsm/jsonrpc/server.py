@@ -73,6 +73,11 @@ class Server:
         self._empty = asyncio.Event()
         self._empty.set()
 
+    @property
+    def connections(self) -> int:
+        """How many clients have shown a certificate and are connected."""
+        return len(self._connections)
+
     def start(self) -> None:
         """Begins to accept, and to pass events on."""
         for sock in self._sockets:

@@ -149,6 +149,10 @@ class TaskManager:
         """TasksInfo."""
         return {task.id: task.info() for task in self._all()}
 
+    def states(self) -> list[TaskState]:
+        """One for each task."""
+        return [task.state for task in self._all()]
+
     def details(self) -> dict[str, JSON]:
         """TasksDetails."""
         return {task.id: task.details() for task in self._all()}
