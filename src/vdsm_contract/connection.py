@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Connections to supervdsm, and the small pool that threads share.
 
-A connection serves one call at a time. Before it is used again it is looked at: one that supervdsm
-has closed in the meantime (it restarted) is thrown away, so a call is never sent into a dead
-stream.
+A connection serves one call at a time. The one that was used last is used next; a stream that
+supervdsm has closed in the meantime (it restarted) refuses to take a request, and is thrown away.
 """
 
-import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from vdsm_contract.errors import SupervdsmUnavailable
-from vdsm_contract.limits import MAX_CONNECTIONS, POOL_SIZE
+from vdsm_contract.limits import IDLE_SECONDS, MAX_CONNECTIONS, POOL_SIZE
 from vdsm_contract.wire import Channel, MessageTooSlow, StreamClosed
 
 _RETRY_SECONDS: Final = 0.05
@@ -24,76 +21,103 @@ _RETRY_SECONDS: Final = 0.05
 
 
 class Connection:
-    """One stream to supervdsm, greeted. `reusable` is set once its call was answered."""
+    """One stream to supervdsm, greeted. It belongs to the thread that took it from the pool."""
 
-    def __init__(self, channel: Channel, deadline: float) -> None:
+    __slots__ = ("channel", "used")
+
+    def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self.deadline = deadline
-        """Until when this connection may wait, on time.monotonic()'s clock."""
-        self.reusable = False
-        self._poll = select.poll()
-        self._poll.register(channel.fileno(), select.POLLIN)
-
-    def stale(self) -> bool:
-        """Whether the idle stream has ended, or carries bytes that nobody asked for."""
-        return self.channel.pending or bool(self._poll.poll(0))
+        self.used = 0.0
+        """When it was given back, on time.monotonic()'s clock."""
 
 
 class ConnectionPool:
-    """Up to MAX_CONNECTIONS streams, POOL_SIZE of them kept idle, last used first."""
+    """Up to MAX_CONNECTIONS streams. POOL_SIZE of them are kept idle, and more only for
+    IDLE_SECONDS: to open one costs as much as several calls.
 
-    def __init__(self, path: Path, greet: Callable[[Connection], None]) -> None:
+    A connection that lies idle is taken without a lock: both ends of a list are changed by single
+    operations of the interpreter. Who finds none opens one, or waits for its turn.
+    """
+
+    def __init__(self, path: Path, greet: Callable[[Channel, float], None]) -> None:
         self._path = path
         self._greet = greet
         self._idle: list[Connection] = []
-        self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._changed = threading.Condition()
+        self._open = 0
+        self._waiting = 0
 
-    @contextmanager
-    def lease(self, deadline: float) -> Iterator[Connection]:
-        """Lend a greeted connection until the block ends; it is kept if it is `reusable` then.
+    def take(self, deadline: float) -> Connection:
+        """Return a greeted connection, which must be given back or dropped.
 
         `deadline` is on time.monotonic()'s clock. Raises SupervdsmUnavailable when it passes, and
         whatever greeting raises of the contract's errors.
         """
-        if not self._slots.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            raise SupervdsmUnavailable("all connections are in use")
         try:
-            connection = self._take_idle() or self._connect(deadline)
-            connection.reusable = False
-            try:
-                yield connection
-            finally:
-                self._put_back(connection)
-        finally:
-            self._slots.release()
+            return self._idle.pop()
+        except IndexError:
+            return self._wait_or_open(deadline)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection whose call was answered."""
+        if connection.channel.pending:  # bytes that nobody asked for
+            self.drop(connection)
+            return
+        connection.used = time.monotonic()
+        self._idle.append(connection)
+        if self._waiting:
+            with self._changed:
+                self._changed.notify()
+        elif len(self._idle) > POOL_SIZE:
+            self._drop_unused(connection.used - IDLE_SECONDS)
+
+    def drop(self, connection: Connection) -> None:
+        """Close a connection that can serve no further call."""
+        connection.channel.close()
+        self._release()
 
     def close(self) -> None:
         """Close all idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.channel.close()
+        self._drop_unused(float("inf"))
 
-    def _take_idle(self) -> Connection | None:
+    def _drop_unused(self, since: float) -> None:
+        """Drop the idle connections that nobody has used since that time; the first one is the
+        one that has lain there for the longest."""
         while True:
-            with self._lock:
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
-            if not connection.stale():
-                return connection
-            connection.channel.close()
+            try:
+                connection = self._idle.pop(0)
+            except IndexError:
+                return
+            if connection.used >= since:
+                self._idle.insert(0, connection)
+                return
+            self.drop(connection)
 
-    def _put_back(self, connection: Connection) -> None:
-        if connection.reusable:
-            with self._lock:
-                if len(self._idle) < POOL_SIZE:
-                    self._idle.append(connection)
-                    return
-        connection.channel.close()
+    def _wait_or_open(self, deadline: float) -> Connection:
+        with self._changed:
+            self._waiting += 1
+            try:
+                while self._open >= MAX_CONNECTIONS:
+                    try:
+                        return self._idle.pop()
+                    except IndexError:
+                        if not self._changed.wait(max(deadline - time.monotonic(), 0)):
+                            raise SupervdsmUnavailable("all connections are in use") from None
+                self._open += 1
+            finally:
+                self._waiting -= 1
+        try:
+            return Connection(self._connect(deadline))
+        except BaseException:
+            self._release()
+            raise
 
-    def _connect(self, deadline: float) -> Connection:
+    def _release(self) -> None:
+        with self._changed:
+            self._open -= 1
+            self._changed.notify()
+
+    def _connect(self, deadline: float) -> Channel:
         while True:
             try:
                 return self._connect_once(deadline)
@@ -101,17 +125,17 @@ class ConnectionPool:
                 # Nothing but Hello was said, so another attempt repeats no call.
                 reason = str(error)
             if time.monotonic() + _RETRY_SECONDS >= deadline:
-                raise SupervdsmUnavailable(f"{self._path}: {reason}") from None
+                raise SupervdsmUnavailable(f"{self._path}: {reason}")
             time.sleep(_RETRY_SECONDS)
 
-    def _connect_once(self, deadline: float) -> Connection:
+    def _connect_once(self, deadline: float) -> Channel:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             sock.settimeout(max(deadline - time.monotonic(), 0.001))
             sock.connect(str(self._path))
-            connection = Connection(Channel(sock), deadline)
-            self._greet(connection)
+            channel = Channel(sock)
+            self._greet(channel, deadline)
         except BaseException:
             sock.close()
             raise
-        return connection
+        return channel

@@ -175,7 +175,7 @@ def _make(interface: str, attribute: str, function: Any) -> Verb:
             [*fields, ("flow_id", str | None, None)],
             rename=camel,
             forbid_unknown_fields=True,
-            kw_only=True,
+            omit_defaults=True,
         ),
         result=None if result is type(None) else result,
     )

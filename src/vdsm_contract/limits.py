@@ -16,7 +16,10 @@ REPLY_GRACE: Final = 2.0
 """What a caller waits beyond a verb's limit, so that the server's own TimedOut arrives first."""
 
 POOL_SIZE: Final = 8
-"""Idle connections that a proxy keeps; it opens more when more threads call at once."""
+"""Idle connections that a proxy keeps for good; it opens more when more threads call at once."""
+
+IDLE_SECONDS: Final = 10.0
+"""How long a proxy keeps an idle connection beyond those."""
 
 MAX_CONNECTIONS: Final = 32
 """Connections that a proxy opens at most; further callers wait for one."""

@@ -8,6 +8,7 @@ mean is known to the proxy and to the server.
 import math
 import select
 import socket
+import struct
 import time
 from typing import Final
 
@@ -16,6 +17,12 @@ import msgspec
 from vdsm_contract.limits import MAX_MESSAGE, MESSAGE_DEADLINE
 
 _CHUNK: Final = 64 * 1024
+_TICKS: Final = 100
+"""Parts of a second to which a time limit for receiving is rounded up."""
+_TIMEVAL: Final = struct.Struct("@ll")
+# Plain numbers: to join two IntFlags at each call takes longer than to send.
+_SEND_FLAGS: Final = int(socket.MSG_DONTWAIT) | int(socket.MSG_NOSIGNAL)
+_RECEIVE_FLAGS: Final = int(socket.MSG_DONTWAIT)
 
 
 class Request(msgspec.Struct):
@@ -72,6 +79,9 @@ class MessageTooSlow(Exception):
     """A message that had begun did not end within MESSAGE_DEADLINE."""
 
 
+NOTHING: Final = b'{"parameters":{}}'
+"""The good answer that brings nothing, without its NUL: the same bytes each time."""
+
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -86,14 +96,18 @@ def encode(message: msgspec.Struct) -> bytes:
 class Channel:
     """One end of a varlink connection: whole messages in, whole messages out.
 
-    The socket is blocking; poll(2) waits for it where there is a time limit and something to wait
-    for, so that the common case of sending, and of receiving without a limit, is one system call.
+    The socket is blocking, and the kernel keeps the time limit of a receive (SO_RCVTIMEO), so that
+    the common case of sending and of receiving is one system call. poll(2) waits where a message
+    does not fit into the socket's buffer.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._buffer = b""
+        self._ticks = 0  # of SO_RCVTIMEO; 0 is no limit
         sock.settimeout(None)
+        self._send = sock.send
+        self._recv = sock.recv
 
     def fileno(self) -> int:
         """Return the socket's descriptor; -1 when it is closed."""
@@ -110,18 +124,17 @@ class Channel:
         When this raises, the last byte (the NUL) was not delivered, so the peer cannot have seen a
         whole message.
         """
-        view = memoryview(data)
-        view = view[self._send_some(view) :]
-        end = time.monotonic() + MESSAGE_DEADLINE
-        while view:
-            if not self._wait(select.POLLOUT, end - time.monotonic()):
-                raise MessageTooSlow
-            view = view[self._send_some(view) :]
+        try:
+            sent = self._send(data, _SEND_FLAGS)
+        except BlockingIOError:
+            sent = 0
+        if sent != len(data):
+            self._send_rest(memoryview(data)[sent:])
 
     def send_now(self, data: bytes) -> bool:
         """Send `data` if that is possible without waiting; return whether all of it was sent."""
         try:
-            return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) == len(data)
+            return self._send(data, _SEND_FLAGS) == len(data)
         except OSError:
             return False
 
@@ -132,17 +145,16 @@ class Channel:
         MESSAGE_DEADLINE. Raises TimeoutError when nothing came, StreamClosed, MessageTooLarge,
         MessageTooSlow, and OSError.
         """
-        if not self._buffer:
-            if timeout is not None and not self._wait(select.POLLIN, timeout):
-                raise TimeoutError
-            self._buffer = self._sock.recv(_CHUNK)
-            if not self._buffer:
-                raise StreamClosed(partial=False)
-        head, nul, rest = self._buffer.partition(b"\0")
-        if not nul:
-            head, rest = self._receive_rest(head)
-        self._buffer = rest
-        return head
+        data = self._buffer or self._receive_first(timeout)
+        end = data.find(b"\0")
+        if end == len(data) - 1:
+            self._buffer = b""
+            return data[:-1]
+        if end < 0:
+            data, self._buffer = self._receive_rest(data)
+            return data
+        self._buffer = data[end + 1 :]
+        return data[:end]
 
     def shutdown_reading(self) -> None:
         """Take no more from the peer, whose next send fails; what has arrived can still be read."""
@@ -156,31 +168,52 @@ class Channel:
         """Close the socket."""
         self._sock.close()
 
+    def _receive_first(self, timeout: float | None) -> bytes:
+        ticks = 0 if timeout is None else max(math.ceil(timeout * _TICKS), 1)
+        if ticks != self._ticks:
+            limit = _TIMEVAL.pack(ticks // _TICKS, ticks % _TICKS * (1_000_000 // _TICKS))
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            self._ticks = ticks
+        try:
+            data = self._recv(_CHUNK)
+        except BlockingIOError:
+            raise TimeoutError from None
+        if not data:
+            raise StreamClosed(partial=False)
+        return data
+
     def _receive_rest(self, head: bytes) -> tuple[bytes, bytes]:
+        """Receive until a NUL; return the message that begins with `head`, and what follows it."""
         parts = [head]
         size = len(head)
         end = time.monotonic() + MESSAGE_DEADLINE
-        while True:
-            if size > MAX_MESSAGE:
-                raise MessageTooLarge
-            if not self._wait(select.POLLIN, end - time.monotonic()):
+        while size <= MAX_MESSAGE:
+            if time.monotonic() >= end:
                 raise MessageTooSlow
-            chunk = self._sock.recv(_CHUNK)
+            try:
+                chunk = self._recv(_CHUNK, _RECEIVE_FLAGS)
+            except BlockingIOError:
+                if not self._wait(select.POLLIN, end - time.monotonic()):
+                    raise MessageTooSlow from None
+                continue
             if not chunk:
                 raise StreamClosed(partial=True)
             last, nul, rest = chunk.partition(b"\0")
             parts.append(last)
             size += len(last)
-            if nul:
-                if size > MAX_MESSAGE:
-                    raise MessageTooLarge
+            if nul and size <= MAX_MESSAGE:
                 return b"".join(parts), rest
+        raise MessageTooLarge
 
-    def _send_some(self, data: memoryview) -> int:
-        try:
-            return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            return 0
+    def _send_rest(self, view: memoryview) -> None:
+        end = time.monotonic() + MESSAGE_DEADLINE
+        while view:
+            if not self._wait(select.POLLOUT, end - time.monotonic()):
+                raise MessageTooSlow
+            try:
+                view = view[self._send(view, _SEND_FLAGS) :]
+            except BlockingIOError:
+                continue
 
     def _wait(self, events: int, seconds: float) -> bool:
         """Wait for the peer; return whether it did its part while any of the time was left."""
