@@ -31,10 +31,11 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from storage import consistency
-from storage.domain_site import DOMAIN, POOL, FakeLocks
+from storage.domain_site import DOMAIN, POOL, FakeLocks, FakePools
 from storage.local_files import LocalFileSystems
 from vdsm.host.tree import HostTree
 from vdsm.jsonrpc.errors import JSON
+from vdsm.jsonrpc.events import Events
 from vdsm.storage import layout
 from vdsm.storage.domain import create
 from vdsm.storage.domain.create_params import NewDomain
@@ -43,9 +44,20 @@ from vdsm.storage.domain_types import DomainType
 from vdsm.storage.files import FileSystems
 from vdsm.storage.image.images import Images
 from vdsm.storage.image.prepared import PreparedLinks
-from vdsm.storage.model import MIB, Allocation, DomainClass, Format, VolumeId, VolumeType
+from vdsm.storage.model import (
+    MIB,
+    Allocation,
+    DomainClass,
+    DomainStatus,
+    Format,
+    VolumeId,
+    VolumeType,
+)
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
 from vdsm.storage.protocols import Job, Task
+from vdsm.storage.sdm.creating import create_volume
+from vdsm.storage.sdm.job import StorageJob, Work
+from vdsm.storage.sdm.volume_work import VolumeWork
 from vdsm.storage.tasks.manager import TaskManager
 from vdsm.storage.tasks.resources import ResourceLocks
 from vdsm.storage.volume.qemu_img import QemuImg
@@ -159,6 +171,23 @@ SCENARIOS: Final[dict[str, Callable[[Stack], Job]]] = {
     "copy to cow": _copies(Format.COW),
 }
 """What is killed."""
+
+
+def _makes(image: str, new: NewVolume) -> Callable[[Stack], Work]:
+    def make(stack: Stack) -> Work:
+        pools = FakePools(POOL, {DOMAIN: DomainStatus.ACTIVE})
+        work = VolumeWork(stack.domains, stack.volumes, stack.resources, pools)
+        return create_volume(work, stack.volumes, volume(image, ADDED), new)
+
+    return make
+
+
+JOBS: Final[dict[str, Callable[[Stack], Work]]] = {
+    "make raw": _makes(NEW, raw()),
+    "make snapshot": _makes(CHAINED, cow(volume(CHAINED, LEAF))),
+    "make from template": _makes(NEW, cow(volume(TEMPLATE, SHARED))),
+}
+"""What is killed, and no SPM knows of: the work of jobs."""
 
 
 def make_domain(root: Path) -> None:
@@ -290,10 +319,16 @@ def _work(request: dict[str, Any], tell: Tell) -> None:
     """Runs a scenario until it is killed, or to its end."""
     gate = _Gate(request["at"], tell)
     stack = _stack(request, gate)
+    if request["scenario"] in JOBS:
+        job = StorageJob("job", "create_volume", JOBS[request["scenario"]](stack), Events())
+        gate.begin()
+        job.run()
+        tell({"killed": None, "steps": list(gate.steps), "status": job.status.value})
+        return
     stack.become_spm()
-    job = stack.job(request["scenario"])
+    task = stack.job(request["scenario"])
     gate.begin()
-    status = stack.run(request["scenario"], job)
+    status = stack.run(request["scenario"], task)
     tell({"killed": None, "steps": list(gate.steps), "status": status})
 
 
@@ -409,6 +444,10 @@ class Lab:
         """Runs a scenario on a fresh domain; `killed` is before what (None: it came to its end,
         after these `steps`)."""
         self._ask(do="copy", root=str(self._root), **{"from": str(self._template)})
+        return self.again(scenario, at, level)
+
+    def again(self, scenario: str, at: int | None = None, level: str = "calls") -> dict[str, Any]:
+        """The same on the domain as it is."""
         return self._ask(do="work", root=str(self._root), scenario=scenario, at=at, level=level)
 
     def recover(self, at: int | None = None, root: Path | None = None) -> dict[str, Any]:

@@ -28,6 +28,9 @@ VMS: Final = f"{MASTER}/vms"
 
 META_SUFFIX: Final = ".meta"
 LEASE_SUFFIX: Final = ".lease"
+VOLATILE_SUFFIX: Final = f"{META_SUFFIX}.volatile"
+"""Metadata of a volume that a host is making which need not be the SPM: as long as they have this
+name, what there is of the volume is garbage."""
 
 REMOVED_IMAGE_PREFIX: Final = "_remove_me_"
 """An image directory is renamed to this and its uuid before its files are removed: whoever finds
@@ -47,6 +50,10 @@ def volume(image_uuid: str, volume_uuid: str) -> str:
 
 def volume_meta(image_uuid: str, volume_uuid: str) -> str:
     return volume(image_uuid, volume_uuid) + META_SUFFIX
+
+
+def volume_volatile(image_uuid: str, volume_uuid: str) -> str:
+    return volume(image_uuid, volume_uuid) + VOLATILE_SUFFIX
 
 
 def volume_lease(image_uuid: str, volume_uuid: str) -> str:

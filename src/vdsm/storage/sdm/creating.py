@@ -15,15 +15,15 @@ from vdsm.storage.volume.volumes import FileVolumes, NewVolume
 
 
 def create_volume(work: VolumeWork, volumes: FileVolumes, volume: VolumeId, new: NewVolume) -> Work:
-    """A failure or an abort removes what was made. What a crash leaves is no volume: its metadata
-    is written last. The job fails as FileVolumes.create does."""
+    """A failure or an abort removes what was made. What a crash leaves is no volume, and is removed
+    by the next job that makes the same one. The job fails as FileVolumes.create does."""
 
     def run(job: StorageJob) -> None:
         parents = [new.parent] if new.parent else []
         with work.holding(reads=parents, writes=[volume], leased=False):
             task = _JobTask(job)
             try:
-                volumes.create_held(task, volume, new)
+                volumes.create_held(task, volume, new, lambda: work.lease(volume))
             except BaseException:
                 if task.begun:
                     volumes.undo_create_held(volume)

@@ -48,7 +48,7 @@ class VolumeWork:
         wanted += [Resource.image(each.domain, each.image) for each in writes]
         with self._resources.holding(*wanted), ExitStack() as leases:
             for volume in sorted(set(writes), key=str) if leased else ():
-                leases.enter_context(self._lease(volume))
+                leases.enter_context(self.lease(volume))
             yield
 
     def _refuse_foreign(self, domains: Iterable[str]) -> None:
@@ -58,7 +58,8 @@ class VolumeWork:
                 self._pools.require_member(pool, domain)
 
     @contextmanager
-    def _lease(self, volume: VolumeId) -> Iterator[None]:
+    def lease(self, volume: VolumeId) -> Iterator[None]:
+        """Holds the lease of one volume, where the domain has them. Raises AcquireLockFailure."""
         lock = self._domains.find(volume.domain).lock
         if not lock.supports_volume_leases:
             yield

@@ -3,14 +3,19 @@
 
 The `.meta` is written last, so that a volume is listed only when all of it is there. What there was
 before is looked at before the way back is recorded: it must never remove another's volume.
+
+The SPM's tasks keep the way back on the disk. A host that is not SPM has no such place: it writes
+the metadata first, with a name that says that the rest is garbage (oVirt's `.meta.volatile`), makes
+the rest under the volume's lease, and renames them. What a kill left is removed by whoever is asked
+for the same volume again.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -30,9 +35,12 @@ from vdsm.storage.model import (
 )
 from vdsm.storage.protocols import Domain, Recovery, Task
 from vdsm.storage.volume.qemu_img import Backing, CommandError, Image, QemuImg
-from vdsm.storage.volume.store import BROKEN, DomainVolumes, VolumeStore, own
+from vdsm.storage.volume.store import BROKEN, META_MODE, DomainVolumes, VolumeStore, own
 
 log = logging.getLogger(__name__)
+
+Held = Callable[[], AbstractContextManager[None]]
+"""Holds the lease of a volume that is being made, so that no other host takes it for garbage."""
 
 UNDO: Final = "volume.create.undo"
 """The recovery of a task that makes a volume: (domain, image, volume)."""
@@ -99,33 +107,61 @@ class VolumeCreation:
         self._store = store
         self._qemu_img = qemu_img
 
-    def create(self, task: Task, volume: VolumeId, new: NewVolume) -> None:
-        """Raises what `refuse_impossible` does, VolumeAlreadyExists, SnapshotOfIllegalVolume,
-        VolumeNonShareable, VolumeCannotGetParent, NoSpaceLeft, VolumeCreationError, ..."""
+    def create(
+        self, task: Task, volume: VolumeId, new: NewVolume, held: Held | None = None
+    ) -> None:
+        """`held`: by a host that need not be the SPM. Raises what `refuse_impossible` does,
+        VolumeAlreadyExists, SnapshotOfIllegalVolume, VolumeNonShareable, VolumeCannotGetParent,
+        NoSpaceLeft, VolumeCreationError, AcquireLockFailure for one that another host is making,
+        ..."""
         refuse_impossible(new)
         volumes = self._store.of(volume)
-        domain, files = volumes.domain, volumes.files
-        names = volumes.names(volume.image)
-        if {volume.volume, volume.volume + layout.META_SUFFIX} & set(names or ()):
+        if held and _is_half_made(volume, volumes.names(volume.image)):
+            self._remove_half_made(volumes, volume, held)
+        files, names = volumes.files, volumes.names(volume.image)
+        if {volume.volume + suffix for suffix in _EXISTS} & set(names or ()):
             raise errors.VolumeAlreadyExists(str(volume))
         parent = _find_parent(volumes, volume, new)
         metadata = _metadata(volume, new)
-        volume_metadata.encode(metadata, domain.version)  # refused before anything is made
+        encoded = volume_metadata.encode(metadata, volumes.domain.version)  # or refused
         task.check()
         task.undo_with(Recovery(UNDO, (volume.domain, volume.image, volume.volume)))
         with writing(str(volume), errors.VolumeCreationError):
             if names is None:
                 files.mkdir(layout.image(volume.image), IMAGE_MODE)
-            if parent and parent.volume.image != volume.image:
-                _share(domain, parent.volume, volume.image, names or ())
-            self._make_data(task, volumes, volume, new, parent)
-            self._take_bitmaps(volumes, volume, new, parent)
-            if parent and parent.metadata.volume_type is VolumeType.LEAF:
-                volumes.change_metadata(parent.volume, _internal)
-            if domain.lock.supports_volume_leases:
+            if held:
+                volatile = layout.volume_volatile(volume.image, volume.volume)
+                files.write(volatile, encoded, META_MODE)
+            if volumes.domain.lock.supports_volume_leases:
                 files.create(layout.volume_lease(volume.image, volume.volume))
-                domain.lock.create_lease(volumes.lease(volume))
-        volumes.write_metadata(volume, metadata)
+                volumes.domain.lock.create_lease(volumes.lease(volume))
+        with held() if held else nullcontext():
+            with writing(str(volume), errors.VolumeCreationError):
+                if parent and parent.volume.image != volume.image:
+                    _share(volumes.domain, parent.volume, volume.image, names or ())
+                self._make_data(task, volumes, volume, new, parent)
+                self._take_bitmaps(volumes, volume, new, parent)
+                if parent and parent.metadata.volume_type is VolumeType.LEAF:
+                    volumes.change_metadata(parent.volume, _internal)
+                if held:
+                    files.rename(volatile, layout.volume_meta(volume.image, volume.volume))
+            if not held:
+                volumes.write_metadata(volume, metadata)
+
+    def _remove_half_made(self, volumes: DomainVolumes, volume: VolumeId, held: Held) -> None:
+        """Removes what a host left that was killed while it made the volume. Raises
+        AcquireLockFailure when it is alive."""
+        lock = volumes.domain.lock
+        if lock.supports_volume_leases:
+            try:
+                owner = lock.inquire(volumes.lease(volume)).host_id
+            except errors.StorageError:
+                owner = 0  # it was killed before there was a lease
+            if owner:
+                with held():
+                    log.info("Host %d, which was making %s, is dead", owner, volume)
+        log.info("Removing %s, which was half made", volume)
+        self.undo(volume)
 
     def undo(self, volume: VolumeId) -> None:
         """Removes what there is of a volume that was made or half made, and the image's directory
@@ -236,13 +272,25 @@ def compat_of(domain_version: int) -> str:
 
 
 _SUFFIXES = ("", layout.META_SUFFIX, layout.LEASE_SUFFIX)
+_EXISTS = ("", layout.META_SUFFIX, layout.VOLATILE_SUFFIX)
+_TO_REMOVE = (
+    *(layout.META_SUFFIX, layout.META_SUFFIX + ".new", "", layout.LEASE_SUFFIX),
+    *(layout.VOLATILE_SUFFIX + ".new", layout.VOLATILE_SUFFIX),
+)
+
+
+def _is_half_made(volume: VolumeId, names: Sequence[str] | None) -> bool:
+    there = set(names or ())
+    made = volume.volume + layout.META_SUFFIX in there
+    return volume.volume + layout.VOLATILE_SUFFIX in there and not made
 
 
 def remove_files(volumes: DomainVolumes, volume: VolumeId, names: Sequence[str]) -> None:
     """Removes the files of a volume that are among `names`, those of its image's directory. The
-    `.meta` is the first: from then on there is no such volume. Raises VolumeUnlinkError."""
+    `.meta` is the first: from then on there is no such volume. What says that the rest is garbage
+    is the last. Raises VolumeUnlinkError."""
     with writing(str(volume), errors.VolumeUnlinkError):
-        for suffix in (layout.META_SUFFIX, layout.META_SUFFIX + ".new", "", layout.LEASE_SUFFIX):
+        for suffix in _TO_REMOVE:
             if volume.volume + suffix in names:
                 path = layout.volume(volume.image, volume.volume) + suffix
                 volumes.files.unlink(path, missing_ok=True)

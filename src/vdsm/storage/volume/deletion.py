@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from vdsm.storage import errors
+from vdsm.storage import errors, layout
 from vdsm.storage.model import BLANK_UUID, VolumeId, VolumeMetadata, VolumeType
 from vdsm.storage.protocols import Recovery, Task
 from vdsm.storage.volume.creation import remove_files, settle_parent
@@ -33,7 +33,8 @@ class VolumeDeletion:
         volumes = self._store.of(volume)
         names = volumes.names(volume.image) or []
         raw = volumes.raw_metadata(volume.image, names)
-        if volume.volume not in raw and volume.volume not in names:
+        half_made = {volume.volume, volume.volume + layout.VOLATILE_SUFFIX}
+        if volume.volume not in raw and not half_made & set(names):
             raise errors.VolumeDoesNotExist(str(volume))
         metadata = _metadata(volumes, volume, raw)
         if metadata and metadata.image != volume.image:

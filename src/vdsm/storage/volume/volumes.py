@@ -16,7 +16,7 @@ from vdsm.storage.model import Format, Legality, VolumeId, VolumeMetadata
 from vdsm.storage.protocols import Domains, Resource, Resources, Task, Tasks
 from vdsm.storage.volume import creation, deletion, growth
 from vdsm.storage.volume.copying import Copy, VolumeCopying
-from vdsm.storage.volume.creation import NewVolume, VolumeCreation
+from vdsm.storage.volume.creation import Held, NewVolume, VolumeCreation
 from vdsm.storage.volume.deletion import VolumeDeletion
 from vdsm.storage.volume.growth import VolumeGrowth
 from vdsm.storage.volume.look import VolumeLook
@@ -55,8 +55,11 @@ class FileVolumes(VolumeStore):
             self.create_held(task, volume, new)
         return {"uuid": volume.volume}
 
-    def create_held(self, task: Task, volume: VolumeId, new: NewVolume) -> None:
-        self._creation.create(task, volume, new)
+    def create_held(
+        self, task: Task, volume: VolumeId, new: NewVolume, held: Held | None = None
+    ) -> None:
+        """`held`: by a host that need not be the SPM; how it holds the new volume's lease."""
+        self._creation.create(task, volume, new, held)
 
     def undo_create_held(self, volume: VolumeId) -> None:
         """Removes a volume that `create_held` made, or half made. Raises VolumeHasChildren."""

@@ -21,6 +21,7 @@ from faults.storage import (
     BASED,
     CHAINED,
     CHILD,
+    JOBS,
     LEAF,
     MIDDLE,
     NEW,
@@ -53,6 +54,9 @@ EFFECTS = {
     ),
     "copy to raw": _ADDED,
     "copy to cow": _ADDED,
+    "make raw": _ADDED,
+    "make snapshot": Effect(added=frozenset({f"{CHAINED}/{ADDED}"})),
+    "make from template": Effect(added=frozenset({f"{NEW}/{ADDED}", f"{NEW}/{SHARED}"})),
 }
 
 
@@ -116,6 +120,27 @@ def test_one_whose_recovery_is_killed_too_is_recovered_by_the_next(lab: Lab, sce
         second = lab.recover(at)
         where = f"{scenario}: killed before {first['killed']} and {second['killed']} ({late}, {at})"
         refuse_damage(lab, scenario, lab.recover(), where)
+
+
+@pytest.mark.parametrize("scenario", JOBS)
+def test_a_job_that_is_killed_anywhere_can_be_done_again(lab: Lab, scenario: str) -> None:
+    """No SPM knows of it: what it left is no volume, and is removed by the next one that makes the
+    same volume, even when that was killed, too."""
+    effect = EFFECTS[scenario].added
+    whole = lab.kill(scenario, None)
+    assert whole["status"] == "done"
+    for at in places(whole["steps"]):
+        killed = lab.kill(scenario, at)
+        where = f"{scenario}: killed before {killed['killed']} ({at} of {len(whole['steps'])})"
+        left = lab.recover()
+        made = effect <= left["volumes"].keys() and not left["problems"]
+        killed_again = lab.again(scenario, at // 2)["killed"]
+        status = lab.again(scenario)["status"]
+        assert status == ("failed" if made or not killed_again else "done"), where
+        recovered = lab.recover()
+        assert recovered["problems"] == [], where
+        assert recovered["volumes"].keys() - lab.before.keys() == effect, where
+        assert {name: recovered["volumes"][name] for name in lab.before} == lab.before, where
 
 
 def test_the_same_with_worker_processes(lab: Lab) -> None:
