@@ -1,36 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Workers that the kernel holds: a real file system whose server is dead, and comes back."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).parents[4]
-_SCENARIO = Path(__file__).with_name("dead_scenario.py")
+from storage.scenario import what_it_saw
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the scenario saw, in a mount namespace of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount")
     directory = tmp_path_factory.mktemp("dead")
-    ran = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", sys.executable, _SCENARIO, directory],
-        env={**os.environ, "PYTHONPATH": f"{_ROOT / 'src'}:{_ROOT / 'tests'}"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    result: dict[str, Any] = json.loads(ran.stdout)
-    return result
+    return what_it_saw(Path(__file__).with_name("dead_scenario.py"), directory)
 
 
 def test_calls_end_though_their_workers_cannot(seen: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage import guest_data
+from storage.data_site import DataSite
 from storage.domain_site import DOMAIN, OTHER, POOL, Killed
 from storage.image_site import (
     BASE,
@@ -19,7 +20,6 @@ from storage.image_site import (
     LEAF,
     MIDDLE,
     OTHER_IMAGE,
-    ImageSite,
     InlineTask,
     run,
 )
@@ -35,61 +35,17 @@ from vdsm.storage.model import (
     VolumeType,
 )
 from vdsm.storage.outofprocess.pool import WorkerFileSystems
-from vdsm.storage.volume.qemu_img import Backing, QemuImg
-from vdsm.storage.volume.volumes import NewVolume
+from vdsm.storage.volume.qemu_img import Backing
 
 PLACE = Place(image=IMAGE, source=DOMAIN, target=OTHER)
 
 
-class RealSite(ImageSite):
-    """Two domains, whose volumes vdsm itself makes; data is written as a machine would."""
+class RealSite(DataSite):
+    """Two domains."""
 
     def __init__(self, root: Path, filesystems: WorkerFileSystems | None) -> None:
-        super().__init__(root, filesystems, QemuImg())
+        super().__init__(root, filesystems)
         self.path_of_other = self.made(uuid=OTHER, remote_path="/other")
-
-    def make(
-        self,
-        volume: str,
-        parent: str | None = None,
-        *,
-        image: str = IMAGE,
-        base_image: str = IMAGE,
-        format: Format | None = None,  # noqa: A002
-        allocation: Allocation = Allocation.SPARSE,
-        capacity: int = 4 * MIB,
-    ) -> VolumeId:
-        made = VolumeId(DOMAIN, image, volume)
-        new = NewVolume(
-            capacity=capacity,
-            format=format or (Format.COW if parent else Format.RAW),
-            allocation=allocation,
-            parent=VolumeId(DOMAIN, base_image, parent) if parent else None,
-        )
-        self.store.create(InlineTask(), made, new)
-        return made
-
-    def write(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> None:
-        kind = self.store.metadata(volume).format
-        guest_data.write(self.store.path(volume), kind, pattern, offset, size)
-
-    def holds(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> bool:
-        """Whether a machine reads this at the top of a chain."""
-        kind = self.store.metadata(volume).format
-        return guest_data.holds(self.store.path(volume), kind, pattern, offset, size)
-
-    def three(self) -> list[VolumeId]:
-        """A chain in which each volume has written something of its own."""
-        base, middle, leaf = self.make(BASE), self.make(MIDDLE, BASE), self.make(LEAF, MIDDLE)
-        self.write(base, 1, 0, 3 * MIB)
-        self.write(middle, 2, MIB)
-        self.write(leaf, 3, 2 * MIB)
-        return [base, middle, leaf]
-
-    def is_whole(self, leaf: VolumeId) -> bool:
-        """Whether the data of `three` is there."""
-        read = [self.holds(leaf, pattern, (pattern - 1) * MIB) for pattern in (1, 2, 3)]
-        return all(read) and self.holds(leaf, 0, 3 * MIB)
 
 
 @pytest.fixture(scope="module")

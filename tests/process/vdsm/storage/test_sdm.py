@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from storage import guest_data
+from storage.data_site import DataSite
 from storage.domain_site import DOMAIN, POOL
-from storage.image_site import BASE, IMAGE, LEAF, MIDDLE, OTHER_IMAGE, ImageSite, InlineTask, run
+from storage.image_site import BASE, IMAGE, LEAF, MIDDLE, OTHER_IMAGE, InlineTask, run
 from vdsm.jobs import Jobs
 from vdsm.jsonrpc.errors import JSON
 from vdsm.jsonrpc.events import Events
@@ -35,7 +36,7 @@ from vdsm.storage.volume.volumes import NewVolume
 DEADLINE_S = 60
 
 
-class JobSite(ImageSite):
+class JobSite(DataSite):
     """A domain whose jobs run; `ended` is told by the events."""
 
     def __init__(self, root: Path, qemu_img: QemuImg) -> None:
@@ -77,36 +78,6 @@ class JobSite(ImageSite):
         job = str(uuid.uuid4())
         start(job)
         return self.wait(job)
-
-    def make(
-        self, volume: str, parent: str | None = None, *, image: str = IMAGE, capacity: int = 4 * MIB
-    ) -> VolumeId:
-        made = VolumeId(DOMAIN, image, volume)
-        new = NewVolume(
-            capacity=capacity,
-            format=Format.COW if parent else Format.RAW,
-            allocation=Allocation.SPARSE,
-            parent=VolumeId(DOMAIN, image, parent) if parent else None,
-        )
-        self.store.create(InlineTask(), made, new)
-        return made
-
-    def write(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> None:
-        kind = self.store.metadata(volume).format
-        guest_data.write(self.store.path(volume), kind, pattern, offset, size)
-
-    def holds(self, volume: VolumeId, pattern: int, offset: int, size: int = MIB) -> bool:
-        kind = self.store.metadata(volume).format
-        return guest_data.holds(self.store.path(volume), kind, pattern, offset, size)
-
-    def three(self) -> list[VolumeId]:
-        chain = [self.make(BASE), self.make(MIDDLE, BASE), self.make(LEAF, MIDDLE)]
-        for number, volume in enumerate(chain):
-            self.write(volume, number + 1, number * MIB)
-        return chain
-
-    def is_whole(self, leaf: VolumeId) -> bool:
-        return all(self.holds(leaf, number + 1, number * MIB) for number in range(3))
 
     def bitmaps(self, volume: VolumeId) -> list[str]:
         info = self.qemu_img.info(Image(self.store.path(volume), Format.COW))
