@@ -32,7 +32,7 @@ def read(root: Path) -> History:
         try:
             journal.check_format(line, paths.HISTORY)
             entries.append(msgspec.json.decode(line, type=Entry))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             complaints.append(f"{paths.HISTORY}, line {number}: {error}")
         except ToolError as error:
             complaints.append(f"{error.sentence} (line {number})")

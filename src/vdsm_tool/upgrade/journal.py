@@ -74,8 +74,14 @@ def busy(root: Path) -> Busy:
 def describe(pending: Pending) -> str:
     """Return `pending` in a few words."""
     to = f" to {pending.new.version}" if pending.new else f" from {' '.join(pending.source)}"
-    at = time.strftime("%F %T", time.localtime(pending.started))
-    return f"The {pending.kind}{to} of {at} ({pending.phase})"
+    return f"The {pending.kind}{to} of {_when(pending)} ({pending.phase})"
+
+
+def _when(pending: Pending) -> str:
+    try:
+        return time.strftime("%F %T", time.localtime(pending.started))
+    except (OSError, OverflowError, ValueError):  # the file may say any number
+        return f"{pending.started:g} s after 1970"
 
 
 def read(root: Path) -> Pending | None:
@@ -89,7 +95,7 @@ def read(root: Path) -> Pending | None:
     try:
         check_format(data, paths.PENDING)
         return msgspec.json.decode(data, type=Pending)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ToolError(f"{paths.PENDING}: {error}", _way_out()) from error
 
 

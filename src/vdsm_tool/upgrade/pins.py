@@ -111,7 +111,7 @@ def _read(root: Path, name: str) -> Pair:
         raise ToolError(f"{paths.PINS}/{name}/pair.json is missing", _WAY_OUT)
     try:
         pair = msgspec.json.decode(data, type=Pair)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ToolError(f"{paths.PINS}/{name}/pair.json: {error}", _WAY_OUT) from error
     if pair.name != name:
         raise ToolError(f"{paths.PINS}/{name} is the directory of {pair.name}", _WAY_OUT)

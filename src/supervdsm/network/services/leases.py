@@ -56,7 +56,7 @@ class Leases:
         try:
             content = durable.read(self._path(instance), most=_MOST)
             told = msgspec.json.decode(content, type=Told)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return Told()
         return Told(ipv4=_checked(told.ipv4, 4), ipv6=_checked(told.ipv6, 6))
 

@@ -95,7 +95,10 @@ class _Answer(msgspec.Struct):
 
 def decode(text: str) -> list[Heard]:
     """Return what lldpcli tells of neighbours or of interfaces. Raises ValueError."""
-    answer = msgspec.json.decode(text, type=_Answer)
+    try:
+        answer = msgspec.json.decode(text, type=_Answer)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return [heard for interfaces in answer.lldp for heard in interfaces.interface]
 
 

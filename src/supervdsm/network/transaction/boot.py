@@ -58,7 +58,7 @@ class BootMark:
             if not content:
                 return _Mark(boot, attempts=1, restored=True)
             mark = msgspec.json.decode(content, type=_Mark)
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return _Mark(boot)
         return mark if mark.boot == boot else _Mark(boot)
 

@@ -9,7 +9,7 @@ one rename (`durable.replace`), so it is never half written.
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     phase: Literal["open", "committed"] = "open"
-    method: str
+    method: Annotated[str, msgspec.Meta(pattern=r"\A[ -~]{0,200}\Z")]
     """The verb that makes the change."""
     flow_id: str
     started: float

@@ -96,7 +96,10 @@ class Recovery:
 
 
 def _when(record: Record) -> str:
-    return datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(record.started, UTC).isoformat(timespec="seconds")
+    except (OSError, OverflowError, ValueError):  # a number that is no time keeps nobody from home
+        return f"{record.started:g} s after 1970"
 
 
 def _refused(what: str, number: int, reason: str) -> NetworkChangeFailed:

@@ -345,7 +345,7 @@ def _check(name: str, outcome: Outcome, fine: Sequence[int] = (0,)) -> None:
 def _read(command: str, data: bytes, kind: type[Answer]) -> Answer:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandError(f"qemu-img {command} said what is not understood: {error}") from None
 
 

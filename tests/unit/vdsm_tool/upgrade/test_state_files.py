@@ -9,7 +9,7 @@ import pytest
 from unit.vdsm_tool.upgrade.swapping import NEW, NEWER, OLD, FakeHost
 from vdsm_tool.errors import ToolError
 from vdsm_tool.upgrade import durable, history, journal, paths, pins
-from vdsm_tool.upgrade.model import Entry, Kind, Outcome, Pair, Phase
+from vdsm_tool.upgrade.model import Entry, Kind, Outcome, Pair, Pending, Phase
 from vdsm_tool.upgrade.run import run
 from vdsm_tool.upgrade.undo import undo
 
@@ -43,7 +43,7 @@ def test_writing_pins_changes_nothing_yet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["pair.json", "vdsm.conf", "supervdsm.conf"])
-@pytest.mark.parametrize("text", ["", "{", "[Container]\nImage=evil\n", '{"vdsm": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[Container]\nImage=evil\n", '{"vdsm": 1}', "[" * 9999])
 def test_damaged_pins_are_named_and_written_anew(tmp_path: Path, file: str, text: str) -> None:
     pins.switch(tmp_path, OLD)
     (at(tmp_path, paths.CURRENT) / file).write_text(text)
@@ -88,7 +88,11 @@ def test_what_is_no_pair_is_not_pinned(tmp_path: Path, change: dict[str, str]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"format": 1}', "null", "[1]", '{"format": "1"}', "\xff"]
+    "text",
+    [
+        *("", "{", '{"format": 1}', "null", "[1]", '{"format": "1"}', "\xff"),
+        '{"format":1,"x":' + "[" * 9999,
+    ],
 )
 def test_a_record_that_is_no_record_is_named(fake: FakeHost, text: str) -> None:
     pending = at(fake.root, paths.PENDING)
@@ -189,7 +193,26 @@ def test_an_upgrade_is_recorded_once(tmp_path: Path) -> None:
     assert len(history.read(tmp_path).entries) == 1
 
 
-@pytest.mark.parametrize("line", ["{", '{"format": 1}', '{"format": 7, "id": "x"}', "\x00\x01"])
+def test_an_upgrade_of_no_time_can_be_told_of(fake: FakeHost) -> None:
+    pending = Pending(
+        id="0" * 16,
+        kind=Kind.UPGRADE,
+        source=["x"],
+        started=1e300,
+        timeout=1,
+        phase=Phase.FETCHING,
+        old=OLD,
+    )
+    assert "1e+300" in journal.describe(pending)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{", '{"format": 1}', '{"format": 7, "id": "x"}', "\x00\x01"),
+        '{"format":1,"x":' + "[" * 9999,
+    ],
+)
 def test_a_line_that_cannot_be_read_hides_no_other(tmp_path: Path, line: str) -> None:
     history.add(tmp_path, entry(1, None, OLD))
     path = at(tmp_path, paths.HISTORY)

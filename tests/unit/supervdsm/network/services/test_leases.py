@@ -76,7 +76,10 @@ def test_the_same_lease_is_not_written_again(tmp_path: Path) -> None:
     assert (tmp_path / "nic0.json").stat().st_ino == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"ipv4": 1}', '{"ipv4": {"nameservers": [1]}}'])
+@pytest.mark.parametrize(
+    "text",
+    [*("", "{", "[]", '{"ipv4": 1}', '{"ipv4": {"nameservers": [1]}}'), '{"x":' + "[" * 9999],
+)
 def test_what_cannot_be_read_is_no_lease(tmp_path: Path, text: str) -> None:
     (tmp_path / "nic0.json").write_text(text)
     assert Leases(tmp_path).read("nic0") == Told()

@@ -177,7 +177,10 @@ def test_nobody_heard() -> None:
     assert decode('{"lldp": [{}]}') == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"lldp": 1}', '{"lldp": [{"interface": [{}]}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [*("", "{", "[]", '{"lldp": 1}', '{"lldp": [{"interface": [{}]}]}'), '{"x":' + "[" * 9999],
+)
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         decode(text)

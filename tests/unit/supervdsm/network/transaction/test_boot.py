@@ -49,3 +49,10 @@ def test_a_mark_that_makes_no_sense_is_none(tmp_path: Path, boot_id: Path) -> No
 def test_a_mark_that_cannot_be_written_is_an_error(tmp_path: Path, boot_id: Path) -> None:
     with pytest.raises(OSError):
         BootMark(tmp_path / "missing", boot_id).begin()
+
+
+def test_a_mark_that_is_none_is_no_mark(tmp_path: Path, boot_id: Path) -> None:
+    BootMark(tmp_path, boot_id).begin()
+    [file] = [path for path in tmp_path.rglob("*") if path.is_file() and path != boot_id]
+    file.write_text('{"x":' + "[" * 9999)
+    assert BootMark(tmp_path, boot_id).attempts == 0

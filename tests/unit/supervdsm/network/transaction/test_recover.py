@@ -4,6 +4,7 @@
 import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from supervdsm.network.config import Configuration
@@ -175,3 +176,15 @@ def test_a_committed_change_whose_files_are_gone_is_not_forgotten(
     after.recovery.at_start(same_boot=True)
     with pytest.raises(NetworkChangeFailed):
         after.recovery.settle()
+
+
+def test_a_journal_of_no_time_does_not_keep_it_from_starting(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = site.kernel.state
+    record = cut_off(site, before_operation=4)
+    site.journal.open(msgspec.structs.replace(record, started=1e300))
+    after = site.restarted()
+    after.recovery.at_start(same_boot=True)
+    assert after.kernel.state == before
+    assert "1e+300" in caplog.text
