@@ -9,6 +9,7 @@ master; after it both say that they are master, and the engine's next connect na
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from vdsm.storage.protocols import Domain
 
 log = logging.getLogger(__name__)
 
+_COPIED = (layout.TASKS, layout.VMS)
 _DEPTH = 8
 _MAX_FILE = 16 << 20
 
@@ -58,9 +60,9 @@ def move(pool: ConnectedPool, new: Domain, version: int) -> None:
         )
     new.lock.acquire_host_id(pool.host_id, wait=True)
     new.lock.acquire(pool.host_id)
-    moved = False
+    moved, had = False, _directories(new)
     try:
-        _copy(old, new)
+        _copy(old, new, had)
         lease = changes.lease_parameters(old.metadata())
         content = replace(pool.content(), master_version=version)
 
@@ -73,6 +75,8 @@ def move(pool: ConnectedPool, new: Domain, version: int) -> None:
         if not moved:
             with suppress(errors.StorageError, OSError):
                 new.change_metadata(changes.become_regular)
+            with suppress(errors.StorageError, OSError):
+                _clear(new.files, had)
             with suppress(errors.ReleaseLockFailure):
                 new.lock.release()
     pool.backend = pool.backend.moved(version)
@@ -84,24 +88,42 @@ def retire(old: Domain) -> None:
     a failure is only logged."""
     try:
         old.change_metadata(changes.become_regular)
-        for directory in (layout.VMS, layout.TASKS):
+        for directory in _COPIED:
             old.files.remove_tree(directory)
     except (errors.StorageError, OSError) as error:
         log.warning("The former master %s was not cleaned up: %s", old.uuid, error)
 
 
-def _copy(old: Domain, new: Domain) -> None:
-    """Copies `master/tasks` and `master/vms`, after what the new one had there is gone. Raises
-    MasterCopyError."""
+def _directories(domain: Domain) -> set[str]:
+    """Those of a master that a domain has. Raises MasterCopyError."""
     try:
-        for directory in (layout.TASKS, layout.VMS):
-            new.files.remove_tree(directory)
+        return {name for name in (layout.MASTER, *_COPIED) if domain.files.exists(name)}
+    except OSError as error:
+        raise errors.MasterCopyError(f"{domain.uuid}: {error}") from error
+
+
+def _copy(old: Domain, new: Domain, had: Collection[str]) -> None:
+    """Copies `master/tasks` and `master/vms`, after what the new one had there is gone. Raises
+    MasterCopyError, and as `make_master_tree` does."""
+    try:
+        _clear(new.files, had)
         make_master_tree(new)
-        for directory in (layout.TASKS, layout.VMS):
+        for directory in _COPIED:
             if old.files.exists(directory):
                 _copy_tree(old.files.below(directory), new.files.below(directory))
     except OSError as error:
         raise errors.MasterCopyError(f"{old.uuid} to {new.uuid}: {error}") from error
+
+
+def _clear(files: Files, had: Collection[str]) -> None:
+    """Empties the directories of a master, and removes those that the domain had not."""
+    for directory in (*_COPIED, layout.MASTER):
+        if directory not in had:
+            files.remove_tree(directory)
+        elif directory in _COPIED:
+            for name, stat in files.scan(directory).items():
+                remove = files.remove_tree if stat.kind == "directory" else files.unlink
+                remove(f"{directory}/{name}")
 
 
 def _copy_tree(source: Files, target: Files) -> None:

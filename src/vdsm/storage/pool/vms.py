@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,14 +41,21 @@ def machines(value: JSON) -> list[Machine]:
 
 
 def update(files: Files, wanted: Iterable[Machine]) -> None:
-    """Writes the OVF of each machine; what was there of it gives way in one step. Raises
-    NoSpaceLeft, InsufficientPermissions, FileWriteError."""
+    """Writes the OVF of each machine; what was there of it gives way in one step. One that cannot
+    be written leaves no directory. Raises NoSpaceLeft, InsufficientPermissions, FileWriteError."""
     for machine in wanted:
         directory = f"{layout.VMS}/{machine.uuid}"
         with writing(str(files.root / directory)):
-            if not files.exists(directory):
+            made = not files.exists(directory)
+            if made:
                 files.mkdir(directory, parents=True)
-            files.write(_ovf(machine.uuid), machine.ovf.encode(errors="replace"))
+            try:
+                files.write(_ovf(machine.uuid), machine.ovf.encode(errors="replace"))
+            except OSError:
+                if made:
+                    with suppress(OSError):
+                        files.rmdir(directory)
+                raise
 
 
 def remove(files: Files, machine: str) -> None:

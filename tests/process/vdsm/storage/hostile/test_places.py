@@ -230,7 +230,12 @@ def _no_room(domain: str, code: int) -> list[Row]:
 
 
 def test_a_full_disk_is_told_and_left_as_it_was(world: World) -> None:
-    see(world, _no_room(FULL, 397))
+    switch = {"oldMasterUUID": DATA, "newMasterUUID": FULL, "masterVersion": 2}
+    rows = [
+        *_no_room(FULL, 397),
+        ("StoragePool.switchMaster", {"storagepoolID": POOL, **switch}, 397),
+    ]
+    see(world, rows)
 
 
 def test_a_read_only_export_is_told(world: World) -> None:
