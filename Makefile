@@ -2,7 +2,7 @@
 # Short names for what people do here; the work is done by the scripts in containers/.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench
+.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench chaos
 
 # The test host that up, down, shell and logs mean.
 NAME ?= demo
@@ -62,3 +62,9 @@ uninstall: ## take it away again
 
 bench: ## measure calls, recovery, footprint and changes of networks in machines of their own
 	containers/bench
+
+# For how long, and which faults: a number that a run has said repeats it.
+TIME ?= 5m
+
+chaos: $(VENV)/installed ## kill, stop, fill and cut under load for TIME=5m; SEED=N repeats a run
+	containers/chaos --time $(TIME) $(if $(SEED),--seed $(SEED))
