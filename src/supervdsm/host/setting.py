@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Read and write one whole number in a file of sysfs."""
 
+import logging
 import os
 from pathlib import Path
+from typing import Final
 
 from vdsm_contract.errors import KernelSettingFailed
+
+_log: Final = logging.getLogger(__name__)
 
 
 def read(file: Path) -> int:
@@ -29,6 +33,7 @@ def write(file: Path, value: int) -> None:
             os.close(fd)
     except OSError as error:
         raise _failed(file, error) from error
+    _log.info("%s is %d now", file, value)
 
 
 def _failed(file: Path, error: OSError) -> KernelSettingFailed:

@@ -7,12 +7,14 @@ looking up a name. Everything before that last step is undone by leaving a block
 nothing that could fail.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
 from supervdsm.common import command
+from supervdsm.common.text import quote
 from supervdsm.policy import paths
 from supervdsm.policy.mount_options import mount_options, vfs_type
 from supervdsm.policy.paths import Entry
@@ -23,6 +25,8 @@ from supervdsm.storage.stage import MOUNT_FAILURE, StageFailed
 from vdsm_contract.errors import MountFailed, UmountFailed
 
 _TARGET: Final = "fsFile"
+_MAX_TEXT: Final = 1024
+_log: Final = logging.getLogger(__name__)
 _UMOUNT: Final = Path(__file__).with_name("umount_child.py")
 
 
@@ -47,9 +51,10 @@ def mount(
         sources.opened(spec, vfs, options, data_center=data_center, host_root=host_root) as source,
     ):
         try:
-            _mount_on(entry, source)
+            how = "is mounted on" if _mount_on(entry, source) else "was already mounted on"
         except StageFailed as error:
             raise MountFailed(spec, target, error.status, error.stderr) from error
+    _log.info("%s %s %s", quote(spec, _MAX_TEXT), how, quote(target, _MAX_TEXT))
 
 
 def umount(target: str, *, force: bool, lazy: bool, data_center: Path) -> None:
@@ -62,6 +67,7 @@ def umount(target: str, *, force: bool, lazy: bool, data_center: Path) -> None:
         number = _umount_in_child(entry, flags)
     if number:
         raise UmountFailed(target, number, os.strerror(number))
+    _log.info("%s is unmounted", quote(target, _MAX_TEXT))
 
 
 def mounted_on(entry: Entry) -> Mount | None:
@@ -69,10 +75,11 @@ def mounted_on(entry: Entry) -> Mount | None:
     return mountinfo.topmost(entry.path, mountinfo.mount_id(entry.parent), mountinfo.read())
 
 
-def _mount_on(entry: Entry, source: Source) -> None:
+def _mount_on(entry: Entry, source: Source) -> bool:
+    """Mount; return False when that was done before."""
     present = mounted_on(entry)
     if present and source.is_shown_by(present):
-        return
+        return False
     if present:
         message = f"already a mount of {present.source} ({present.fs_type})"
         raise StageFailed(MOUNT_FAILURE, message)
@@ -84,6 +91,7 @@ def _mount_on(entry: Entry, source: Source) -> None:
             kernel.attach(tree, directory)
         except OSError as error:
             raise StageFailed(MOUNT_FAILURE, f"move_mount: {error.strerror}") from error
+    return True
 
 
 def _umount_in_child(entry: Entry, flags: int) -> int:

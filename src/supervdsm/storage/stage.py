@@ -7,7 +7,9 @@ namespace with the thread or the process, however it ends: a stage needs no clea
 after SIGKILL.
 """
 
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from contextvars import copy_context
 from typing import Final, TypeVar
 
 from supervdsm.common import command
+from supervdsm.common.text import quote
 from supervdsm.storage import kernel
 
 _STAGE: Final = "/mnt"
@@ -23,6 +26,8 @@ _STAGE: Final = "/mnt"
 MOUNT_FAILURE: Final = 32
 """The exit status of mount(8) for a mount that failed; used for failures beside mount(8), too."""
 
+_MAX_SOURCE: Final = 1024
+_log: Final = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
@@ -56,7 +61,12 @@ def mount_command(fs_type: str, options: Sequence[str], spec: str) -> list[str]:
 
 def _mount(argv: Sequence[str]) -> int:
     try:
+        began = time.monotonic()
         result = command.run(argv)
+        # Without the options: those of other file systems carry passwords.
+        took = time.monotonic() - began
+        source = quote(argv[-2], _MAX_SOURCE)
+        _log.info("mount(8) of %s ended with %d after %.3f s", source, result.status, took)
         if result.status != 0:
             # The stage's name means nothing to whoever reads this.
             reason = result.stderr.replace(f"mount: {_STAGE}: ", "mount: ")

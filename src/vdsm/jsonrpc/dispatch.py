@@ -119,7 +119,7 @@ class Dispatcher:
         began = time.monotonic()
         with flow.bound(call.flow_id):
             outcome = invoke(call, lambda: handler(call, self._checked(call.method, given)))
-            self._ended(call, outcome, arrived, began)
+        self._ended(call, outcome, arrived, began)
         try:
             self._loop.call_soon_threadsafe(finished, outcome)
         except RuntimeError:  # the loop is closed: vdsm gave up waiting for this call

@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from vdsm.storage import errors
 
@@ -23,10 +24,12 @@ class Workers:
         self._queue: queue.Queue[Callable[[], None]] = queue.Queue(waiting)
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Queues work, which must not raise. Raises AddTaskError when the queue is full."""
+        """Queues work, which must not raise. The caller's context, such as the flow id, goes along.
+        Raises AddTaskError when the queue is full."""
+        context = copy_context()
         with self._lock:
             try:
-                self._queue.put_nowait(work)
+                self._queue.put_nowait(lambda: context.run(work))
             except queue.Full:
                 waiting = self._queue.maxsize
                 raise errors.AddTaskError(f"{self._name}: {waiting} wait already") from None

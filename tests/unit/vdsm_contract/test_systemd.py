@@ -2,6 +2,7 @@
 """sd_notify and the watchdog's interval."""
 
 import fcntl
+import logging
 import os
 import resource
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vdsm_contract import systemd
+from vdsm_contract import flow, systemd
 
 
 def test_notify_reaches_the_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,3 +115,28 @@ def run_with(script: str, fds: list[int], names: str | None) -> str:
     finally:
         for fd in high:
             os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("flow_id", "message", "line"),
+    [
+        ("", "hello", "INFO x: hello"),
+        ("1a2b", "hello", 'INFO x: hello flow="1a2b"'),
+        ("1a2b", 'said flow="1a2b": done', 'INFO x: said flow="1a2b": done'),
+        ("1a2b", "first\nsecond", 'INFO x: first flow="1a2b"\nsecond'),
+        ('"\nERROR y: forged', "hello", 'INFO x: hello flow="\\"\\nERROR y: forged"'),
+    ],
+)
+def test_a_log_line_ends_with_the_flow_that_it_belongs_to(
+    flow_id: str, message: str, line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        systemd.log_to_journal("INFO")
+        with flow.bound(flow_id):
+            logging.getLogger("x").info(message)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    assert capfd.readouterr().out == f"{line}\n"

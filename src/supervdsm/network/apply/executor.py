@@ -7,6 +7,7 @@ reads the kernel again.
 """
 
 import errno
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -24,6 +25,11 @@ from vdsm_contract.errors import ServiceFailed
 BATCH: Final = 100
 """Operations that go to the kernel at once: NetlinkSocket sends so many requests with one system
 call, which nothing interrupts."""
+
+_LINE: Final = 1000
+"""Characters of a log line with operations, more or less."""
+
+_log: Final = logging.getLogger(__name__)
 
 
 class OperationFailed(Exception):
@@ -130,13 +136,18 @@ class _Run:
             return
         requests = [request for _, step in pending for request in step.requests]
         results = iter(self._send(requests, pending[0][0]))
-        for operation, step in pending:
-            for refusal in islice(results, len(step.requests)):
-                if refusal is not None and refusal.errno not in step.fine:
-                    raise OperationFailed(operation, refusal.errno, refusal.reason)
-            if step.effect is not None:
-                _call(operation, step.effect)
-            self._count()
+        done: list[Operation] = []
+        try:
+            for operation, step in pending:
+                for refusal in islice(results, len(step.requests)):
+                    if refusal is not None and refusal.errno not in step.fine:
+                        raise OperationFailed(operation, refusal.errno, refusal.reason)
+                if step.effect is not None:
+                    _call(operation, step.effect)
+                done.append(operation)
+                self._count()
+        finally:
+            _tell(done)
 
     def delete_together(self, part: Sequence[DeleteDevice]) -> None:
         """Remove devices with one request: the kernel waits for its readers once for each request.
@@ -157,6 +168,7 @@ class _Run:
             self._pending = [(one, steps.deletion(one.name)) for one in part]
             self.flush()
             return
+        _tell(part)
         for _ in names:
             self._count()
 
@@ -171,6 +183,16 @@ class _Run:
     def _count(self) -> None:
         self._done += 1
         self._after(self._done)
+
+
+def _tell(done: Sequence[Operation]) -> None:
+    """Log what was done, many operations in a line: a change may have thousands."""
+    words = [str(operation) for operation in done]
+    while words:
+        line = [words.pop(0)]
+        while words and sum(map(len, line)) + len(words[0]) < _LINE:
+            line.append(words.pop(0))
+        _log.info("done: %s", "; ".join(line))
 
 
 def _parts(operations: Sequence[Operation], batch: int) -> Iterator[Operation | list[DeleteDevice]]:

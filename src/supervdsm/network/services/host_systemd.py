@@ -10,7 +10,9 @@ supervdsm dies.
 Only units of our own daemons can be named.
 """
 
+import logging
 import re
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +22,8 @@ from vdsm_contract.errors import ServiceFailed, TimedOut
 ON_HOST: Final = ("nsenter", "--target", "1", "--mount", "--")
 
 _UNITS: Final = re.compile(r"vdsm-dhcp@[A-Za-z0-9_.-]{1,200}\.service|vdsm-lldpd\.service")
+_CHANGES: Final = frozenset({"restart", "stop"})
+_log: Final = logging.getLogger(__name__)
 _LIMIT: Final = 60.0
 """Seconds for one command, more than the units' own limits for start and stop."""
 _LAST_WORDS: Final = 5
@@ -63,7 +67,11 @@ class HostSystemd:
         return "; ".join(done.stdout.splitlines())
 
     def _run(self, unit: str, *argv: str) -> str:
+        began = time.monotonic()
         done = self._call(unit, *argv)
+        if argv[1] in _CHANGES:
+            took = time.monotonic() - began
+            _log.info("%s %s ended with %d after %.3f s", argv[1], unit, done.status, took)
         if done.status:
             reason = " ".join(done.stderr.split()) or f"{argv[0]} ended with {done.status}"
             raise ServiceFailed(unit=unit, reason=reason)

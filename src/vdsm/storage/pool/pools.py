@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
+from functools import partial
 
 from vdsm.jsonrpc.errors import JSON
 from vdsm.storage import errors, layout
@@ -227,7 +229,8 @@ class StoragePools:
         def job(_task: Task) -> JSON:
             with self._resources.holding(*_for_version(self._pool(pool), request.version)):
                 self._spm.start(self._pool(pool), request)
-            threading.Thread(target=self._demote_others, args=(pool,), daemon=True).start()
+            demote = partial(copy_context().run, self._demote_others, pool)
+            threading.Thread(target=demote, daemon=True).start()
             for begin in self._as_spm:
                 begin(pool)
             return None

@@ -13,7 +13,9 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 
 from vdsm.storage import errors, layout
 from vdsm.storage.domain.create import FormatLeases, has_external_leases
@@ -50,9 +52,8 @@ class Upgrades:
             self.convert(pool.master, version)
         others = [uuid for uuid in pool.active() if uuid != pool.master.uuid]
         if others:
-            threading.Thread(
-                target=self._convert_members, args=(pool, others, version), daemon=True
-            ).start()
+            convert = partial(copy_context().run, self._convert_members, pool, others, version)
+            threading.Thread(target=convert, daemon=True).start()
 
     def convert(self, domain: Domain, version: int) -> None:
         """Converts one domain; the caller holds it. One that has the version is left alone.

@@ -252,7 +252,7 @@ class TaskManager:
                 with self._changed:
                     del self._running[work.task.id]
                     self._changed.notify_all()
-            log.info("Task %s (%s) is %s", *_named(work.task))
+            work.context.run(log.info, "Task %s (%s) is %s", *_named(work.task))
 
     def _take(self) -> _Work | None:
         with self._changed:

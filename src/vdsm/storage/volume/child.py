@@ -88,10 +88,13 @@ class Child:
             if self._aborted.is_set():
                 raise errors.TaskAborted(f"{self._name} was not started")
             self._process = self._start()
+        began = time.monotonic()
         try:
             return self._watch(self._process, on_progress)
         finally:
             self._end(self._process)
+            took = time.monotonic() - began
+            log.info("%s ended with %s after %.3f s", self._name, self._process.returncode, took)
 
     def _start(self) -> subprocess.Popen[bytes]:
         try:
