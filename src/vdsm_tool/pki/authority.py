@@ -8,12 +8,14 @@ server, and whoever calls vdsm from this host shows it as a client. Source of th
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -52,13 +54,30 @@ class Identity:
 
 def load(certificate_pem: bytes, key_pem: bytes) -> Identity:
     """Return the identity in two PEM texts; raises ValueError when they are not what we make."""
-    key = serialization.load_pem_private_key(key_pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("the key is not an elliptic curve key")  # noqa: TRY004
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
-    if certificate.public_key() != key.public_key():
-        raise ValueError("the key does not belong to the certificate")
+    with understood():
+        key = serialization.load_pem_private_key(key_pem, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is not an elliptic curve key")  # noqa: TRY004
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        if certificate.public_key() != key.public_key():
+            raise ValueError("the key does not belong to the certificate")
     return Identity(certificate, key)
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Raise ValueError also for what is well-formed and yet not understood: a version, an
+    extension twice, an algorithm, an odd name, or a key with a passphrase."""
+    try:
+        yield
+    except (
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
+        raise ValueError(str(error)) from error
 
 
 def make_authority(host_name: str, *, now: datetime.datetime) -> Identity:
@@ -122,9 +141,11 @@ def general_name(name: str) -> x509.GeneralName:
 
 def names_in(certificate_pem: bytes) -> list[str]:
     """Return the names and addresses of a certificate. Raises ValueError when it is none."""
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    with understood():
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        extensions = certificate.extensions
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return []
     addresses = map(str, found.get_values_for_type(x509.IPAddress))

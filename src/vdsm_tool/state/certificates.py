@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from vdsm_tool.finding import Finding, fail, ok, unknown, warn
+from vdsm_tool.pki.authority import understood
 from vdsm_tool.pki.files import PkiFiles
 
 _NAME: Final = "certificates"
@@ -20,8 +21,9 @@ def judge(files: PkiFiles, *, now: datetime.datetime) -> Finding:
     """Return the state of the certificates at `now` (aware)."""
     way_out = "`vdsm-tool pki init`, or let the engine enroll the certificate."
     try:
-        authority = x509.load_pem_x509_certificate(files.ca_certificate.read_bytes())
-        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        with understood():
+            authority = x509.load_pem_x509_certificate(files.ca_certificate.read_bytes())
+            certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except FileNotFoundError as error:
         return fail(_NAME, f"there is no {error.filename}", way_out)
     except PermissionError as error:
@@ -31,8 +33,9 @@ def judge(files: PkiFiles, *, now: datetime.datetime) -> Finding:
     if not files.key.exists():
         return fail(_NAME, f"there is no {files.key}", way_out)
     try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+        with understood():
+            certificate.verify_directly_issued_by(authority)
+    except (ValueError, InvalidSignature):
         detail = f"{files.certificate} is not signed by {files.ca_certificate}"
         return fail(_NAME, detail, "Enroll the certificate again, or `vdsm-tool pki init --force`.")
     return _judge_time(files, [authority, certificate], now)

@@ -2,10 +2,12 @@
 """The authority and the host certificate: extensions, names, validity."""
 
 import datetime
+import ssl
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from vdsm_tool.pki.authority import (
     load,
     make_authority,
     make_host,
+    names_in,
 )
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -100,3 +103,33 @@ def test_any_text_is_a_name_or_refused(text: str) -> None:
 @given(st.ip_addresses())
 def test_every_address_is_an_address(address: IPv4Address | IPv6Address) -> None:
     assert general_name(str(address)) == x509.IPAddress(address)
+
+
+ODD = {
+    "an extension twice": (b"U\x1d\x0e", b"U\x1d\x11"),
+    "a kind of name without a type": (b"\x82\x09localhost", b"\xa3\x09localhost"),
+    "a version that there is not": (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_certificate_that_is_not_understood_is_a_wrong_value(
+    authority: Identity, what: str
+) -> None:
+    host = make_host(authority, NAMES, now=NOW)
+    old, new = ODD[what]
+    der = host.certificate.public_bytes(serialization.Encoding.DER)
+    assert old in der
+    pem = ssl.DER_cert_to_PEM_cert(der.replace(old, new)).encode()
+    with pytest.raises(ValueError, match=r".+"):
+        names_in(pem)
+
+
+def test_a_key_with_a_passphrase_is_a_wrong_value(authority: Identity) -> None:
+    sealed = authority.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    with pytest.raises(ValueError, match="password"):
+        load(authority.certificate_pem(), sealed)

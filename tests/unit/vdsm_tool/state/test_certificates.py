@@ -2,6 +2,7 @@
 """The judgement of the host's certificates over their life."""
 
 import datetime
+import ssl
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,11 @@ def test_a_foreign_authority_is_noticed(files: PkiFiles) -> None:
 
 def test_what_is_no_certificate_is_noticed(files: PkiFiles) -> None:
     files.certificate.write_text("nothing")
+    assert judge(files, now=NOW).level is Level.FAIL
+
+
+def test_an_algorithm_that_is_not_known_is_a_finding(files: PkiFiles) -> None:
+    certificate = ssl.PEM_cert_to_DER_cert(files.certificate.read_text())
+    odd = certificate.replace(b"*\x86H\xce=\x02\x01", b"*\x86H\xce=\x02\x07")
+    files.ca_certificate.write_text(ssl.DER_cert_to_PEM_cert(odd))
     assert judge(files, now=NOW).level is Level.FAIL
