@@ -46,7 +46,7 @@ def main(
     options = _parser().parse_args(argv)
     systemd.log_to_journal(options.log_level)
     lifecycle = Lifecycle(drain_seconds=options.drain_seconds)
-    dispatcher = Dispatcher(table={}, fail=lifecycle.fail)
+    dispatcher = Dispatcher(table=table.Table(), fail=lifecycle.fail)
     listeners: list[Listener] = []
     service = ServiceRoom(
         calls=dispatcher.calls,

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+import msgspec
 
 from vdsm_contract.errors import TimedOut
 
 
-@dataclass(frozen=True)
-class ServedCall:
+class ServedCall(msgspec.Struct, frozen=True):
     """A call being served. `deadline` is on time.monotonic()'s clock; `limit` is in seconds."""
 
     method: str
@@ -28,16 +28,20 @@ class ServedCall:
 
 _served: ContextVar[ServedCall | None] = ContextVar("served", default=None)
 
+bind = _served.set
+"""Bind a call to this thread; what this returns undoes it when given to `unbind`."""
+unbind = _served.reset
+
 
 @contextmanager
 def serving(method: str, limit: float) -> Iterator[ServedCall]:
     """Bind a call of `method` to this thread until the block ends."""
     call = ServedCall(method, limit, time.monotonic() + limit)
-    token = _served.set(call)
+    token = bind(call)
     try:
         yield call
     finally:
-        _served.reset(token)
+        unbind(token)
 
 
 def current() -> ServedCall | None:

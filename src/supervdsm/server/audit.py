@@ -15,12 +15,14 @@ import msgspec
 from supervdsm.common.text import quote, told
 from supervdsm.server.peer import PROBE, Peer
 from supervdsm.server.table import Entry
+from vdsm_contract import systemd
 from vdsm_contract.errors import ContractError
 
 _log: Final = logging.getLogger("supervdsm.audit")
 _MAX_ARGUMENTS: Final = 1024
 _MAX_FLOW: Final = 128
 _MASK: Final = "********"
+_EMPTY: Final = '""'
 
 
 def call(
@@ -38,15 +40,13 @@ def call(
         level = logging.DEBUG if entry.verb.promise.poll else logging.INFO
     if not _log.isEnabledFor(level):
         return
-    _log.log(
+    flow_id = getattr(parameters, "flow_id", None)
+    systemd.log_line(
+        _log,
         level,
-        "call %s by %s flow=%s args=%s outcome=%s duration=%.6f",
-        entry.verb.method,
-        peer.name,
-        quote(getattr(parameters, "flow_id", None) or "", _MAX_FLOW),
-        arguments(entry, parameters),
-        outcome(error),
-        duration,
+        f"call {entry.method} by {peer.name}"
+        f" flow={quote(flow_id, _MAX_FLOW) if flow_id else _EMPTY}"
+        f" args={arguments(entry, parameters)} outcome={outcome(error)} duration={duration:.6f}",
     )
 
 
@@ -64,6 +64,8 @@ def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:
     """Return the arguments as JSON, the secret ones masked, cut to a bounded length."""
     if parameters is None:
         return "?"
+    if not entry.arguments:
+        return "{}"
     secret = entry.verb.promise.secret
     shown: dict[str, Any] = {
         name: _MASK if name in secret else getattr(parameters, name) for name in entry.arguments

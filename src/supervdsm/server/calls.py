@@ -7,9 +7,9 @@ caller still gets an answer in time; the function keeps its thread and its lock 
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
+
+import msgspec
 
 from supervdsm.common.call import ServedCall
 
@@ -19,43 +19,30 @@ _SLACK_SECONDS: Final = 0.5
 stage."""
 
 
-class InFlight:
+class Waiting(Protocol):
+    """Who waits for an answer: a session, as the reaper sees it."""
+
+    def expire(self, call: ServedCall, *, oneway: bool) -> None:
+        """Answer that the call's limit has passed, and end the connection; without waiting."""
+
+
+class InFlight(msgspec.Struct, eq=False):
     """A call being served. Whoever claims it first, its session or the reaper, answers it."""
 
-    def __init__(
-        self, call: ServedCall, flow_id: str, expire: Callable[[ServedCall], None]
-    ) -> None:
-        self.call = call
-        self.flow_id = flow_id
-        self._expire = expire
-        self._lock = threading.Lock()
-        self._claimed = False
-
-    def claim(self) -> bool:
-        """Return True to the first caller only. Waits while the reaper answers."""
-        with self._lock:
-            first, self._claimed = not self._claimed, True
-            return first
+    call: ServedCall
+    flow_id: str
+    waiting: Waiting
+    oneway: bool
+    claimed: bool = False
 
     @property
     def overdue(self) -> bool:
         """Whether its limit has passed."""
         return time.monotonic() > self.call.deadline + _SLACK_SECONDS
 
-    def expire(self) -> None:
-        """Answer in the session's stead, if it has not.
-
-        The session does not go on before that is done: it would close the descriptor that is
-        written to.
-        """
-        with self._lock:
-            if not self._claimed:
-                self._claimed = True
-                self._expire(self.call)
-
 
 class CallRegistry:
-    """Counts calls and knows those in flight."""
+    """Counts calls and knows those in flight. One lock guards it, and is never held for long."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,21 +50,26 @@ class CallRegistry:
         self.calls = 0
         self.failures = 0
 
-    @contextmanager
-    def track(self, in_flight: InFlight) -> Iterator[None]:
-        """Count a call as in flight until the block ends."""
+    def begin(self, in_flight: InFlight) -> None:
+        """Count a call, which is in flight from now on."""
         with self._lock:
-            self._in_flight.add(in_flight)
             self.calls += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_flight.discard(in_flight)
+            self._in_flight.add(in_flight)
 
-    def count_failure(self) -> None:
-        """Count a call that was answered with an error."""
+    def end(self, in_flight: InFlight, *, failed: bool) -> bool:
+        """Count a call as no longer in flight; return whether its session is to answer it.
+
+        Waits while the reaper answers: the session would close the descriptor that is written to.
+        """
         with self._lock:
+            self._in_flight.discard(in_flight)
+            self.failures += failed
+            return not in_flight.claimed
+
+    def refused(self) -> None:
+        """Count a call that never was in flight, as its arguments are wrong."""
+        with self._lock:
+            self.calls += 1
             self.failures += 1
 
     def snapshot(self) -> list[InFlight]:
@@ -85,9 +77,16 @@ class CallRegistry:
         with self._lock:
             return list(self._in_flight)
 
+    def reap(self) -> None:
+        """Answer the overdue calls, each once, in their sessions' stead."""
+        for in_flight in self.snapshot():
+            if in_flight.overdue and not in_flight.claimed:
+                with self._lock:
+                    if in_flight in self._in_flight:
+                        in_flight.claimed = True
+                        in_flight.waiting.expire(in_flight.call, oneway=in_flight.oneway)
+
     def reap_forever(self, stop: threading.Event) -> None:
         """Answer overdue calls until `stop` is set."""
         while not stop.wait(_SCAN_SECONDS):
-            for in_flight in self.snapshot():
-                if in_flight.overdue:
-                    in_flight.expire()
+            self.reap()

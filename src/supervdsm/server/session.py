@@ -6,16 +6,22 @@ session notices.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import msgspec
 
+from supervdsm.common.call import ServedCall
 from supervdsm.server import audit
-from supervdsm.server.dispatch import Dispatcher, encode_error
+from supervdsm.server.dispatch import Dispatcher, decode, encode_error
 from supervdsm.server.introspect import STANDARD, Introspection
 from supervdsm.server.peer import Peer
-from vdsm_contract.errors import BadMessage, HelloRequired, VerbError
+from vdsm_contract.errors import (
+    BadMessage,
+    HelloRequired,
+    InvalidArgument,
+    TimedOut,
+    VerbError,
+)
 from vdsm_contract.interfaces import Service
 from vdsm_contract.limits import HELLO_DEADLINE
 from vdsm_contract.version import CONTRACT_VERSION
@@ -74,21 +80,41 @@ class Session:
 
         It and its answer are let go of before the next one is waited for: both can be large.
         """
-        request = self._receive(timeout)
+        data = self._receive(timeout)
+        call = self.dispatcher.table.read(data) if self.greeted else None
+        if call is None:
+            return self._serve_other(data)
+        return self.dispatcher.serve(call.entry, call.parameters, self, oneway=call.oneway)
+
+    def _serve_other(self, data: bytes) -> bool:
+        """Serve a message that is not simply a call: of a stranger, wrong, or of no verb of ours.
+        Return whether there may be more."""
+        request = _decoded(data)
         if not self.greeted and not self._may_call_ungreeted(request):
             raise _Goodbye(HelloRequired())
-        answer = self._answer(request)
-        if answer is None:
+        if not self._answer_other(request):
             return False
-        if not request.oneway:
-            self.channel.send(answer)
         if request.method == _HELLO:
             self._check_hello(request)
         return True
 
-    def _receive(self, timeout: float | None) -> Request:
+    def _answer_other(self, request: Request) -> bool:
+        entry = self.dispatcher.table.get(request.method)
+        if entry is None:
+            if self.dispatcher.metrics is not None:
+                self.dispatcher.metrics.unknown()
+            self.answer(self.introspection.answer(request), oneway=request.oneway)
+            return True
         try:
-            return _decoder.decode(self.channel.receive(timeout))
+            parameters = decode(entry, request)
+        except InvalidArgument as error:
+            self.dispatcher.refuse(entry, error, self, oneway=request.oneway)
+            return True
+        return self.dispatcher.serve(entry, parameters, self, oneway=request.oneway)
+
+    def _receive(self, timeout: float | None) -> bytes:
+        try:
+            return self.channel.receive(timeout)
         except TimeoutError:
             raise _Goodbye(BadMessage(reason="nothing came on the new connection")) from None
         except MessageTooSlow:
@@ -99,10 +125,6 @@ class Session:
             if closed.partial:
                 raise _Goodbye(BadMessage(reason="the stream ended inside a message")) from None
             raise
-        except RecursionError:
-            raise _Goodbye(BadMessage(reason="the message is nested too deeply")) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _Goodbye(BadMessage(reason=str(error))) from None
 
     def _may_call_ungreeted(self, request: Request) -> bool:
         return (
@@ -110,14 +132,6 @@ class Session:
             or request.method == _HELLO
             or request.method.startswith(f"{STANDARD}.")
         )
-
-    def _answer(self, request: Request) -> bytes | None:
-        entry = self.dispatcher.table.get(request.method)
-        if entry is None:
-            if self.dispatcher.metrics is not None:
-                self.dispatcher.metrics.unknown()
-            return self.introspection.answer(request)
-        return self.dispatcher.serve(entry, request, self.peer, partial(self.expire, request))
 
     def _check_hello(self, request: Request) -> None:
         """Note a good Hello; end the connection after a bad one, which was answered already."""
@@ -130,15 +144,29 @@ class Session:
             raise StreamClosed(partial=False)
         self.greeted = True
 
-    def expire(self, request: Request, answer: bytes) -> None:
-        """Give `answer` in the stead of a verb that is stuck; the connection ends with it.
+    def answer(self, data: bytes, *, oneway: bool) -> None:
+        """Send an answer, unless none is wanted. Raises OSError and MessageTooSlow."""
+        if not oneway:
+            self.channel.send(data)
+
+    def expire(self, call: ServedCall, *, oneway: bool) -> None:
+        """Answer TimedOut in the stead of a verb that is stuck; the connection ends with it.
 
         Whoever has read the answer can send no further call, which nobody would serve.
         """
         self.channel.shutdown_reading()
-        if not request.oneway:
-            self.channel.send_now(answer)
+        if not oneway:
+            self.channel.send_now(encode_error(TimedOut(limit=call.limit)))
         self.channel.shutdown()
+
+
+def _decoded(data: bytes) -> Request:
+    try:
+        return _decoder.decode(data)
+    except RecursionError:
+        raise _Goodbye(BadMessage(reason="the message is nested too deeply")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _Goodbye(BadMessage(reason=str(error))) from None
 
 
 def refuse(channel: Channel, name: str, error: VerbError) -> None:

@@ -7,11 +7,17 @@ other than as a key of this table.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import ClassVar, Final, cast
 
 import msgspec
 
-from vdsm_contract.declare import Empty, Interface, Verb
+from vdsm_contract.declare import Interface, LockMode, Verb
 from vdsm_contract.errors import COMMON, VerbError
+
+MAX_FLOW: Final = 256
+"""Characters of a flow id."""
 
 
 @dataclass(frozen=True)
@@ -19,33 +25,88 @@ class Entry:
     """One row: a verb, the function that serves it, and what dispatch needs at hand."""
 
     verb: Verb
+    method: str
+    limit: float
+    locked: bool
+    touches_nothing: bool
     function: Callable[..., object]
     decoder: "msgspec.json.Decoder[msgspec.Struct]"
     arguments: tuple[str, ...]
     errors: tuple[type[VerbError], ...]
 
 
-def build(rooms: Iterable[Interface]) -> Mapping[str, Entry]:
+class Incoming(msgspec.Struct, kw_only=True):
+    """A call of a verb of the table, read in one go: its name is the tag, so each verb has a type
+    of its own."""
+
+    entry: ClassVar[Entry]
+    parameters: msgspec.Struct
+    oneway: bool = False
+
+
+class Table(dict[str, Entry]):
+    """The verbs by their qualified method; made once, then only read."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        super().__init__({entry.method: entry for entry in entries})
+        calls = [_incoming(entry) for entry in self.values()]
+        self._decoder: msgspec.json.Decoder[Incoming] | None = None
+        if calls:
+            self._decoder = msgspec.json.Decoder(reduce(or_, calls))
+
+    def read(self, data: bytes) -> Incoming | None:
+        """Return the call that a message is; None when it is anything but a right call of one of
+        these verbs. What is wrong with it is for somebody to find out who has more time."""
+        if self._decoder is None:
+            return None
+        try:
+            call = self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        flow_id = call.parameters.flow_id  # type: ignore[attr-defined]
+        return None if flow_id and len(flow_id) > MAX_FLOW else call
+
+
+def _incoming(entry: Entry) -> type[Incoming]:
+    kind = msgspec.defstruct(
+        entry.verb.name,
+        [("parameters", entry.verb.parameters)],
+        bases=(Incoming,),
+        namespace={"entry": entry},
+        tag_field="method",
+        tag=entry.method,
+        kw_only=True,
+    )
+    return cast("type[Incoming]", kind)
+
+
+def build(rooms: Iterable[Interface]) -> Table:
     """Return the table of all verbs of `rooms`, by their qualified method.
 
     Raises TypeError when a room leaves a declared verb without an implementation.
     """
-    table: dict[str, Entry] = {}
+    entries: list[Entry] = []
     for room in rooms:
         for name, verb in room.VERBS.items():
             implementation = getattr(type(room), name)
             if hasattr(implementation, "__promise__"):
                 raise TypeError(f"{type(room).__name__} does not implement {verb.method}")
-            table[verb.method] = Entry(
-                verb=verb,
-                function=getattr(room, name),
-                decoder=msgspec.json.Decoder(verb.parameters),
-                arguments=tuple(
-                    field for field in verb.parameters.__struct_fields__ if field != "flow_id"
-                ),
-                errors=verb.promise.errors + COMMON,
+            promise = verb.promise
+            entries.append(
+                Entry(
+                    verb=verb,
+                    method=verb.method,
+                    limit=promise.limit,
+                    locked=promise.lock.mode is not LockMode.NONE,
+                    touches_nothing=promise.touches == "nothing",
+                    function=getattr(room, name),
+                    decoder=msgspec.json.Decoder(verb.parameters),
+                    # The last one is the flow id.
+                    arguments=verb.parameters.__struct_fields__[:-1],
+                    errors=promise.errors + COMMON,
+                )
             )
-    return table
+    return Table(entries)
 
 
 def as_text(table: Mapping[str, Entry]) -> str:
@@ -70,7 +131,3 @@ def as_text(table: Mapping[str, Entry]) -> str:
         + row[4]
         for row in rows
     )
-
-
-NOTHING = Empty()
-"""The answer of a verb that returns nothing."""

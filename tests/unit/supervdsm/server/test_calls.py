@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Calls in flight: the session and the reaper never answer, or end, a connection at once."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,12 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from supervdsm.common.call import ServedCall
-from supervdsm.server.calls import InFlight
+from supervdsm.server.calls import CallRegistry, InFlight
 from supervdsm.server.dispatch import Dispatcher
 from supervdsm.server.introspect import Introspection
 from supervdsm.server.peer import PROBE
 from supervdsm.server.session import Session
-from vdsm_contract.wire import Channel, Request
+from supervdsm.server.table import Table
+from vdsm_contract.errors import TimedOut
+from vdsm_contract.wire import Channel
 
 CALL = ServedCall("org.test.Verb", limit=1.0, deadline=0.0)
 
@@ -29,7 +32,7 @@ class Unfinished(Channel):
 def pair() -> Iterator[tuple[Session, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        dispatcher = Dispatcher(table={}, fail=lambda _id: None)
+        dispatcher = Dispatcher(table=Table(), fail=lambda _id: None)
         yield Session(Unfinished(ours), PROBE, dispatcher, Introspection({})), theirs
 
 
@@ -37,8 +40,9 @@ def test_who_reads_a_reaper_s_answer_can_send_no_more(
     pair: tuple[Session, socket.socket],
 ) -> None:
     session, peer = pair
-    session.expire(Request("org.test.Verb"), b"TimedOut\0")
-    assert peer.recv(100) == b"TimedOut\0"
+    session.expire(CALL, oneway=False)
+    answer = json.loads(peer.recv(100).rstrip(b"\0"))
+    assert answer == {"error": TimedOut.name, "parameters": {"limit": 1.0}}
     with pytest.raises(BrokenPipeError):  # so the next call goes elsewhere; it is not lost
         peer.send(b"next\0")
 
@@ -47,29 +51,55 @@ def test_a_oneway_call_gets_no_answer_from_the_reaper(
     pair: tuple[Session, socket.socket],
 ) -> None:
     session, peer = pair
-    session.expire(Request("org.test.Verb", oneway=True), b"TimedOut\0")
+    session.expire(CALL, oneway=True)
     peer.setblocking(False)
     with pytest.raises(BlockingIOError):
         peer.recv(100)
 
 
+class Expired:
+    """A caller that is answered when it is let go on; it notes how often."""
+
+    def __init__(self) -> None:
+        self.answering, self.go_on = threading.Event(), threading.Event()
+        self.answers = 0
+
+    def expire(self, call: ServedCall, *, oneway: bool) -> None:
+        self.answers += 1
+        self.answering.set()
+        assert self.go_on.wait(5)
+
+
 def test_a_session_does_not_end_while_the_reaper_answers_for_it() -> None:
-    answering, go_on = threading.Event(), threading.Event()
-
-    def answer(_call: ServedCall) -> None:
-        answering.set()
-        assert go_on.wait(5)
-
-    in_flight = InFlight(CALL, "", answer)
-    reaper = threading.Thread(target=in_flight.expire)
+    caller, registry = Expired(), CallRegistry()
+    in_flight = InFlight(CALL, "", caller, oneway=False)
+    registry.begin(in_flight)
+    reaper = threading.Thread(target=registry.reap)
     reaper.start()
-    assert answering.wait(5)
-    claims: list[bool] = []
-    session = threading.Thread(target=lambda: claims.append(in_flight.claim()))
+    assert caller.answering.wait(5)
+    to_answer: list[bool] = []
+    session = threading.Thread(
+        target=lambda: to_answer.append(registry.end(in_flight, failed=False))
+    )
     session.start()
     session.join(0.2)
     assert session.is_alive()
-    go_on.set()
+    caller.go_on.set()
     session.join(5)
     reaper.join(5)
-    assert claims == [False]
+    assert to_answer == [False]
+
+
+def test_the_reaper_answers_once_and_never_after_the_session() -> None:
+    caller, registry = Expired(), CallRegistry()
+    caller.go_on.set()
+    stuck, ended = (InFlight(CALL, "", caller, oneway=False) for _ in range(2))
+    registry.begin(stuck)
+    registry.begin(ended)
+    assert registry.end(ended, failed=True)
+    registry.reap()
+    registry.reap()
+    assert caller.answers == 1
+    assert [one.overdue for one in registry.snapshot()] == [True]
+    assert not registry.end(stuck, failed=False)
+    assert (registry.calls, registry.failures, registry.snapshot()) == (2, 1, [])
