@@ -83,6 +83,7 @@ class Images:
             chain = preparing.chain_of(self._volumes, leaf)
             if not allow_illegal:
                 preparing.refuse_illegal(chain)
+            preparing.refuse_leading_out(self._volumes, chain)
             preparing.open_to_group(domain, chain)
             self._capacity.repair(domain, chain)
             directory = preparing.make_link(self._links, domain, leaf.image)

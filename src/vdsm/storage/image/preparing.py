@@ -62,6 +62,15 @@ def refuse_illegal(chain: list[Link]) -> None:
             raise errors.PrepareIllegalVolume(f"{link.volume} is {legality}")
 
 
+def refuse_leading_out(volumes: VolumeStore, chain: list[Link]) -> None:
+    """Raises ImageIsNotLegalChain for a header that names a file outside of the domain's images: a
+    machine would open it. One that only differs from the metadata is let through, as in oVirt: it
+    does after a merge, until the engine has reconciled the chain."""
+    for link in chain:
+        if link.metadata.format is Format.COW:
+            volumes.file(link.volume, link.metadata.format)
+
+
 def open_to_group(domain: Domain, chain: list[Link]) -> None:
     """Gives the group what the owner may: qemu is in the group. Raises VolumeDoesNotExist,
     VolumeAccessError for one that is no file, and InsufficientPermissions."""

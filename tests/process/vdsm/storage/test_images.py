@@ -257,12 +257,34 @@ def test_a_chain_that_is_right_stays_as_it_is(site: RealSite) -> None:
     assert [site.store.metadata(volume) for volume in chain] == before
 
 
-@pytest.mark.parametrize("backing", [LEAF, "../../../../etc/passwd", "nbd://203.0.113.1/disk"])
+def rebase(volume: Path, backing: str) -> None:
+    """Changes what a header says, as somebody else would."""
+    argv = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", backing]
+    subprocess.run([*argv, str(volume)], check=True, timeout=60)
+
+
+LEADING_OUT = ["../../../../etc/passwd", "/etc/passwd", "nbd://203.0.113.1/disk"]
+
+
+@pytest.mark.parametrize("backing", [LEAF, *LEADING_OUT])
 def test_a_header_that_leads_back_or_out_is_refused(site: RealSite, backing: str) -> None:
     chain = site.three()
     before = [site.store.metadata(volume) for volume in chain]
-    argv = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "qcow2", "-b", backing]
-    subprocess.run([*argv, str(site.store.path(chain[1]))], check=True, timeout=60)
+    rebase(site.store.path(chain[1]), backing)
     with pytest.raises(errors.ImageIsNotLegalChain):
         site.images.reconcile(chain[-1])
     assert [site.store.metadata(volume) for volume in chain] == before
+
+
+@pytest.mark.parametrize("backing", LEADING_OUT)
+def test_an_image_whose_header_leads_out_is_not_prepared(site: RealSite, backing: str) -> None:
+    chain = site.three()
+    path = site.store.path(chain[1])
+    rebase(path, backing)
+    path.chmod(0o600)
+    with pytest.raises(errors.ImageIsNotLegalChain, match="names a file of elsewhere"):
+        site.images.prepare(POOL, chain[-1])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert site.links.target(DOMAIN, IMAGE) is None
+    rebase(path, BASE)
+    assert site.images.prepare(POOL, chain[-1])
