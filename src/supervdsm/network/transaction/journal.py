@@ -56,7 +56,7 @@ class Journal:
         """Return the change under way; None when there is none.
 
         A file that is no record is a defect, ours or a disk's. It cannot be obeyed, so it is kept
-        beside as `.bad`, and there is no change under way. Raises OSError.
+        beside as `.bad`, and None is returned for it too. Raises OSError.
         """
         try:
             content = durable.read(self._path, most=_MOST)
@@ -70,6 +70,11 @@ class Journal:
             self.set_aside(str(error))
             return None
         return record
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file, whatever is in it."""
+        return self._path.is_file()
 
     def open(self, record: Record) -> None:
         """Begin a change. Raises OSError."""

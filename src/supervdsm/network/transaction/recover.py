@@ -6,15 +6,30 @@ to its end (a device refuses its old value), supervdsm serves all the same, for 
 ready helps nobody at night: the journal stays, every change tries again first and is refused as
 long as it fails, and `vdsm-tool net restore --force` puts the persistent configuration in its
 place.
+
+A journal that cannot be read does not say how the devices were. Then they are led to the running
+configuration, which is that of before the change, or of after it once that was committed.
 """
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Final
 
-from supervdsm.network.transaction.change import Changer
+from supervdsm.common import call
+from supervdsm.network.config import Configuration
+from supervdsm.network.request.attributes import attributes, bond_attributes
+from supervdsm.network.transaction.available import available
+from supervdsm.network.transaction.change import ROLLBACK_LIMIT, Changer, proposed
 from supervdsm.network.transaction.journal import Record
-from vdsm_contract.errors import NetworkChangeFailed
+from supervdsm.network.transaction.store import RUNNING
+from vdsm_contract.errors import (
+    NetlinkFailed,
+    NetworkChangeFailed,
+    NetworkConfigError,
+    ServiceFailed,
+    TimedOut,
+)
 
 _log: Final = logging.getLogger("supervdsm.audit")
 
@@ -32,11 +47,46 @@ class Recovery:
         """
         try:
             self._changer.journal.tidy()
+            was_there = self._changer.journal.is_there
             record = self._changer.journal.read()
+            if record is None and was_there and same_boot:
+                record = self._to_running()
             if record is None or self._end(record, same_boot=same_boot):
                 self._changer.store.collect()
         except OSError as error:
             _log.critical("recovery: the journal of network changes cannot be read: %s", error)
+
+    def _to_running(self) -> Record | None:
+        """Return a record, on the disk, whose way back leads to the running configuration, in the
+        place of one that cannot be read. Raises OSError."""
+        store = self._changer.store
+        try:
+            with call.serving("recovery", ROLLBACK_LIMIT):
+                state = self._changer.kernel.read()
+                nics = {name for name, device in state.devices.items() if device.kind == "nic"}
+                running, _missing = available(store.load(RUNNING), nics)
+                # The change may have made networks of these, or left some of them to be made.
+                all_of_them = _joined(running, store.beside(RUNNING))
+                remove: dict[str, object] = {"remove": True}
+                change = proposed(
+                    state,
+                    all_of_them,
+                    dict.fromkeys(all_of_them.networks, remove)
+                    | {name: attributes(one) for name, one in running.networks.items()},
+                    dict.fromkeys(all_of_them.bonds, remove)
+                    | {name: bond_attributes(one) for name, one in running.bonds.items()},
+                )
+        except (NetlinkFailed, NetworkConfigError, ServiceFailed, TimedOut) as error:
+            _log.critical("recovery: the devices stay as they are, for no way is known: %s", error)
+            return None
+        record = Record(
+            method="a change that is not known",
+            flow_id="",
+            started=time.time(),
+            before=change.target,
+        )
+        self._changer.journal.open(record)
+        return record
 
     def settle(self) -> None:
         """End a change that is still under way. Raises NetworkChangeFailed when that fails."""
@@ -93,6 +143,13 @@ class Recovery:
             _log.critical("recovery: %s: %s", record.title, error)
             return False
         return True
+
+
+def _joined(one: Configuration, other: Configuration) -> Configuration:
+    """Return both; what is in both is as in the other one."""
+    return Configuration(
+        {**one.networks, **other.networks}, {**one.bonds, **other.bonds}, other.devices
+    )
 
 
 def _when(record: Record) -> str:

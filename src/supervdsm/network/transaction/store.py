@@ -86,6 +86,19 @@ class Store:
             # Replaced while we read: the old tree may have lost files under our hands.
         return configuration
 
+    def beside(self, which: Which) -> Configuration:
+        """Return all that is in trees that are not in use: what came before, or was to come. Raises
+        OSError."""
+        found = Configuration()
+        in_use = self._in_use(which)
+        for path in sorted((self._state_dir / which).glob(f"{_LINK}.*")):
+            if _TREE.fullmatch(path.name) and path.name != in_use and not path.is_symlink():
+                _files, more = self._read(which, path.name)
+                found = Configuration(
+                    {**found.networks, **more.networks}, {**found.bonds, **more.bonds}
+                )
+        return found
+
     def prepare(self, which: Which, configuration: Configuration) -> str:
         """Write a tree beside the one in use, and return its name. Raises OSError, ValueError."""
         return self._prepare(which, encode(configuration))
@@ -184,8 +197,9 @@ class Store:
                 return None
         return _Stamp(str(tree), tuple(sorted(found)))
 
-    def _read(self, which: Which) -> tuple[Files, Configuration]:
-        """Return the files that are understood, and what they mean."""
+    def _read(self, which: Which, tree: str = "") -> tuple[Files, Configuration]:
+        """Return the files that are understood, and what they mean: of a tree by its name, or of
+        the one in use."""
         parent = self._state_dir / which
         files: dict[str, dict[str, bytes]] = {kind: {} for kind in KINDS}
         networks: dict[str, Network] = {}
@@ -195,11 +209,11 @@ class Store:
             with durable.opened(parent) as above:
                 durable.require_root_s(above, str(parent))
                 # The link's last word alone: a tree stands nowhere but beside its link.
-                with durable.opened(self._in_use(which) or _LINK, above) as tree:
-                    durable.require_root_s(tree, f"{parent}/{_LINK}")
-                    _read_kind(tree, "nets", files, networks, attributes.network_of)
-                    _read_kind(tree, "bonds", files, bonds, attributes.bond_of)
-                    _read_kind(tree, "devices", files, devices, attributes.device_of)
+                with durable.opened(tree or self._in_use(which) or _LINK, above) as top:
+                    durable.require_root_s(top, f"{parent}/{_LINK}")
+                    _read_kind(top, "nets", files, networks, attributes.network_of)
+                    _read_kind(top, "bonds", files, bonds, attributes.bond_of)
+                    _read_kind(top, "devices", files, devices, attributes.device_of)
         except FileNotFoundError:
             pass  # never written
         return files, Configuration(networks, bonds, devices)

@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -82,6 +83,34 @@ def test_a_journal_that_cannot_be_read_is_kept_and_everybody_is_told(host: Host)
     assert "is set aside as" in host.log()
     assert host.leftovers() == ["network.journal.bad"]
     host.setup(NETWORKS)
+
+
+@pytest.mark.parametrize("step", [8, 20, 40, 10_000])
+def test_without_a_readable_journal_it_leads_to_the_running_configuration(
+    host: Host, step: int
+) -> None:
+    changed = {**NETWORKS, "isolated": {}}
+    gone = {"storage": {"remove": True}, "isolated": {"remove": True}}
+    # A NIC that was ours once is left in another state than the kernel makes it in.
+    host.setup(changed)
+    host.setup({"ovirtmgmt": {"nic": "nic0", "bridged": False, "mtu": 1400}, **gone})
+    before = host.dump(), host.stored()
+    host.arm("kill", step)
+    with suppress(SupervdsmDied):
+        host.setup(changed)
+    host.kill()
+    journal = host.directory / "state/supervdsm/network.journal"
+    after = host.dump(), host.stored()
+    if not journal.exists():  # the change came to its end: the journal of the last step is torn
+        journal.write_text("{")
+        before = after
+    os.truncate(journal, journal.stat().st_size * 2 // 3)
+    host.arm("kill", 0)
+    host.start()
+    assert difference(before[0], host.dump()) == []
+    assert host.stored() == before[1]
+    assert host.leftovers() == ["network.journal.bad"]
+    assert "network change a change that is not known" in host.log()
 
 
 def test_what_cannot_be_put_back_is_refused_until_it_can_or_an_operator_decides(
