@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
+from socketserver import BaseServer, ThreadingMixIn
 from typing import Any, Final
 
 from prometheus_client import (
@@ -95,8 +95,8 @@ class _Server(ThreadingMixIn, HTTPServer):
         connections: int,
         deadline: float,
     ) -> None:
-        super().__init__(("", 0), handler, bind_and_activate=False)
-        self.socket.close()
+        # Not HTTPServer's own: that makes a socket, which vdsm's list of system calls forbids.
+        BaseServer.__init__(self, sock.getsockname(), handler)
         self.socket = sock
         self._slots = threading.BoundedSemaphore(connections)
         self._deadline = deadline

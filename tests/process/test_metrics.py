@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The ports of metrics of both daemons, as systemd passes them, read by friends and by others."""
 
+import errno
 import http.client
 import os
 import socket
+import socketserver
 import subprocess
 import sys
 import time
@@ -238,6 +240,16 @@ def test_anything_but_get_metrics_is_refused(pair: Pair, sent: bytes) -> None:
 @pytest.mark.parametrize("accept", ["application/openmetrics-text;version=x", "a" * 9000, ";;,,=="])
 def test_hostile_headers_are_no_defect(pair: Pair, accept: str) -> None:
     assert get(pair.ports["supervdsm"], Accept=accept)[0] == 200
+
+
+def test_the_server_makes_no_socket_for_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+
+        def refuse(*_args: object, **_kwargs: object) -> None:
+            raise OSError(errno.EAFNOSUPPORT, "seccomp")
+
+        monkeypatch.setattr(socketserver.socket, "socket", refuse)
+        MetricsServer([sock], CollectorRegistry())
 
 
 def test_slow_readers_hold_up_neither_calls_nor_each_other_for_long(tmp_path: Path) -> None:
