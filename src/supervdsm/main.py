@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The daemon: `supervdsm`. Builds the rooms and the table, takes systemd's socket, and serves."""
+"""The daemon: `supervdsm`. Gives up privileges, builds the rooms and the table, takes systemd's
+socket, and serves."""
 
 import argparse
 import logging
@@ -13,7 +14,7 @@ from typing import Final
 
 from supervdsm.host.room import HostRoom
 from supervdsm.network.room import NetworkRoom
-from supervdsm.server import table
+from supervdsm.server import privileges, table
 from supervdsm.server.dispatch import Dispatcher
 from supervdsm.server.introspect import Introspection
 from supervdsm.server.lifecycle import Lifecycle, end
@@ -45,6 +46,12 @@ def main(
     own."""
     options = _parser().parse_args(argv)
     systemd.log_to_journal(options.log_level)
+    if not options.verbs:
+        try:
+            privileges.reduce()  # before the first thread
+        except OSError as error:
+            print(f"supervdsm: it would keep too many privileges: {error}", file=sys.stderr)
+            return 1
     lifecycle = Lifecycle(drain_seconds=options.drain_seconds)
     dispatcher = Dispatcher(table=table.Table(), fail=lifecycle.fail)
     listeners: list[Listener] = []
