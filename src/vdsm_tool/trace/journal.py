@@ -53,7 +53,7 @@ def entries(text: str) -> Iterator[Entry]:
         if isinstance(message, list):  # bytes that are no text
             message = bytes(message).decode(errors="replace")
         if isinstance(message, str) and isinstance(who, str):
-            yield Entry(at, who, message)
+            yield Entry(at, who, message.removesuffix("\n"))  # conmon keeps it
 
 
 def spellings(flow_id: str) -> tuple[str, str]:

@@ -33,7 +33,6 @@ _VERB_CALL: Final = re.compile(
     rf" outcome=(?P<outcome>ok|\w+ {_QUOTED}) duration=(?P<took>[\d.]+)"
 )
 _ENDED: Final = re.compile(r"(?P<what>.*) ended with (?P<status>\S+) after (?P<took>[\d.]+) s")
-_FLOW: Final = re.compile(rf" flow={_QUOTED}$")
 _PREFIX: Final = "org.ovirt.supervdsm."
 
 
@@ -79,7 +78,8 @@ class Timeline(Struct, frozen=True):
 
 def timeline(flow_id: str, entries: Iterable[Entry]) -> Timeline:
     """Return the timeline of the lines of one flow; there must be one at least."""
-    found = [event for entry in entries for event in _events(entry)]
+    token = f" flow={flow.told(flow_id)}"
+    found = [event for entry in entries for event in _events(entry, token)]
     calls = [event for event in found if event.duration is not None]
     found = [_not_before_its_caller(event, calls) for event in found]
     found.sort(key=lambda event: (event.at, event.depth))
@@ -107,7 +107,7 @@ def _line(event: Event) -> str:
     return output.coloured(line, Level.WARN) if bad else line
 
 
-def _events(entry: Entry) -> Iterator[Event]:
+def _events(entry: Entry, token: str) -> Iterator[Event]:
     """Most lines are one event; a call of the API also tells of the client that made it."""
     match = _LINE.fullmatch(entry.text)
     level, line = (match["level"], match["text"]) if match else ("INFO", entry.text)
@@ -121,7 +121,7 @@ def _events(entry: Entry) -> Iterator[Event]:
             duration=took, outcome=call["outcome"],
         )  # fmt: skip
     else:
-        yield _plain(entry, level, _FLOW.sub("", line))
+        yield _plain(entry, level, line.replace(token, ""))
 
 
 def _api_call(entry: Entry, level: str, call: "re.Match[str]") -> Sequence[Event]:
