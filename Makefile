@@ -2,7 +2,7 @@
 # Short names for what people do here; the work is done by the scripts in containers/.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench chaos
+.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench chaos fuzz
 
 # The test host that up, down, shell and logs mean.
 NAME ?= demo
@@ -68,3 +68,7 @@ TIME ?= 5m
 
 chaos: $(VENV)/installed ## kill, stop, fill and cut under load for TIME=5m; SEED=N repeats a run
 	containers/chaos --time $(TIME) $(if $(SEED),--seed $(SEED))
+
+fuzz: ## feed the readers of others' bytes with nonsense: TARGET=, RUNS=N or TIME=10m
+	containers/fuzz $(TARGET) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(filter-out file,$(origin TIME)),--time $(TIME))

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run one target under atheris: `python -m fuzz.engine TARGET [LIBFUZZER ARGUMENT...]`.
+
+Needs the packages of requirements/fuzz.lock; `containers/fuzz` calls it.
+"""
+
+import logging
+import random
+import sys
+
+import atheris
+
+from fuzz import mutate, target
+
+OURS = ["vdsm_contract", "supervdsm", "vdsm", "vdsm_tool"]
+
+
+def main() -> None:
+    name = sys.argv[1]
+    # What is logged is made into text, as it is in the daemons, and goes nowhere.
+    logging.basicConfig(level=logging.INFO, handlers=[_Formatted()])
+    with atheris.instrument_imports(include=OURS):
+        found = target.load(name)
+    arguments = [sys.argv[0], f"-max_len={found.most}"]
+    if found.dictionary.exists():
+        arguments.append(f"-dict={found.dictionary}")
+
+    def custom(data: bytes, most: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if rng.random() < (0.3 if found.json else 0.7):
+            return bytes(atheris.Mutate(data, most))
+        return mutate.mutate(
+            data, rng, most=min(most, found.most), is_json=found.json, prefix=found.prefix
+        )
+
+    atheris.Setup([*arguments, *sys.argv[2:]], found.run, custom_mutator=custom)
+    atheris.Fuzz()
+
+
+class _Formatted(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        target.require(len(text) < 1 << 16, "a log line of more than 64 KiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Keep what a run has found: `python -m fuzz.keep TARGET DIRECTORY BYTES`.
+
+libFuzzer merges the directory into the smallest set that reaches all that it reaches; of that the
+smallest inputs are kept, of so many bytes together, beside the seeds and beside what crashed once
+(`crash-*`).
+"""
+
+import subprocess
+import sys
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+from fuzz import target
+
+
+def main() -> None:
+    name, grown, most = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    found = target.load(name)
+    ours = {*found.seeds(), *(path.name for path in found.corpus.glob("crash-*"))}
+    for path in found.corpus.iterdir():
+        if path.name not in ours:
+            path.unlink()
+    with tempfile.TemporaryDirectory() as merged:
+        command = [sys.executable, "-m", "fuzz.engine", name, "-merge=1"]
+        # What the kept inputs reach, the merge adds nothing for.
+        start = [str(found.corpus)]
+        subprocess.run([*command, merged, *start, str(grown)], check=True, capture_output=True)
+        known = {path.read_bytes() for path in found.corpus.iterdir()}
+        inputs = sorted({path.read_bytes() for path in Path(merged).iterdir()} - known, key=len)
+    left = most - sum(map(len, known))
+    kept = 0
+    for data in inputs:
+        left -= len(data)
+        if left < 0:
+            break
+        (found.corpus / f"found-{sha256(data).hexdigest()[:12]}").write_bytes(data)
+        kept += 1
+    print(f"{name}: {len(known)} seeds, {kept} of {len(inputs)} inputs kept")
+
+
+if __name__ == "__main__":
+    main()
