@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TextIO
 
 from vdsm_contract import flow
 
@@ -23,6 +24,8 @@ METRICS_FD: Final = "metrics"
 """The FileDescriptorName= of the sockets that metrics are served on; podman hands the names on."""
 
 
+_LATER_BYTES: Final = 3500
+"""Of lines that wait: what goes into a pipe in one piece is 4096 bytes (PIPE_BUF, pipe(7))."""
 _journal: Final[list[logging.Handler]] = []
 """The handlers that write for the journal, once they are set up."""
 
@@ -101,12 +104,46 @@ class _Formatter(logging.Formatter):
         return text if token in first else f"{first}{token}{newline}{rest}"
 
 
+class _Calm(logging.StreamHandler[TextIO]):
+    """Writes to stdout what is below WARNING. Lines may wait in it for others, and for flush()."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stdout)
+        self._waiting: list[str] = []
+        self._size = 0
+        self._guard = threading.RLock()
+
+    def line(self, text: str, later: bool) -> None:
+        """Write a line of ASCII, in its turn. Raises OSError."""
+        with self._guard:
+            self._waiting.append(text)
+            self._size += len(text)
+            if not later or self._size > _LATER_BYTES:
+                self._write_waiting()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, after the lines that wait."""
+        self.flush()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write the lines that wait."""
+        with self._guard, suppress(OSError, ValueError):  # as when nobody reads the log any more
+            self._write_waiting()
+            super().flush()
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            lines, self._waiting, self._size = self._waiting, [], 0
+            os.write(self.stream.fileno(), "".join(lines).encode())
+
+
 def log_to_journal(level: str) -> None:
     """Log from `level` on: up to INFO to stdout, the rest to stderr.
 
     Podman's journald driver gives stdout the priority "info" and stderr "err", and knows no prefix.
     """
-    calm = logging.StreamHandler(sys.stdout)
+    calm = _Calm()
     calm.addFilter(lambda record: record.levelno < logging.WARNING)
     alarmed = logging.StreamHandler(sys.stderr)
     alarmed.setLevel(logging.WARNING)
@@ -116,15 +153,24 @@ def log_to_journal(level: str) -> None:
     logging.basicConfig(level=level, handlers=_journal, force=True)
 
 
-def log_line(logger: logging.Logger, level: int, text: str) -> None:
+def log_line(logger: logging.Logger, level: int, text: str, *, later: bool = False) -> None:
     """Log `text` as `logger` does at `level`, which is enabled: one line of ASCII, its flow in it.
 
     Up to INFO, and where nobody but the journal listens, a line costs a fifth of what logging takes
-    for it: for those that are written at each call.
+    for it: for those that are written at each call. One that may come `later` waits for company: it
+    is written with the next that may not, when there are many, or at `flush_log`.
     """
-    if level < logging.WARNING and logging.root.handlers == _journal:
-        line = f"{logging.getLevelName(level)} {logger.name}: {text}\n"
-        with suppress(OSError):  # logging, below, has its own way of telling that
-            os.write(sys.stdout.fileno(), line.encode())
+    calm = logging.root.handlers[0] if logging.root.handlers == _journal else None
+    if isinstance(calm, _Calm) and level < logging.WARNING:
+        try:
+            calm.line(f"{logging.getLevelName(level)} {logger.name}: {text}\n", later)
             return
+        except OSError:
+            pass  # logging has its own way of telling that
     logger.log(level, "%s", text)
+
+
+def flush_log() -> None:
+    """Write the lines that wait."""
+    for handler in _journal:
+        handler.flush()

@@ -41,7 +41,7 @@ class Faults(Interface, name="org.ovirt.supervdsm.faults"):
     def hold(self, seconds: float) -> None:
         """Hold an exclusive lock."""
 
-    @verb(limit=seconds(10), secret=("password",), touches="nothing")
+    @verb(limit=seconds(10), secret=("password",), touches="the audit")
     def keep_secret(self, user: str, password: str) -> None:
         """Take a secret."""
 

@@ -64,6 +64,8 @@ def test_supervdsm_killed_between_calls_is_not_noticed(manager: Manager, vdsm: C
 def test_supervdsm_stopped_makes_a_call_wait_not_fail(manager: Manager, vdsm: Client) -> None:
     vdsm.call("Host.ping2")
     pid = manager.kill(signal.SIGSTOP)
+    states = list(Path(f"/proc/{pid}/task").glob("*/status"))
+    manager.wait(lambda: all("State:\tT" in state.read_text() for state in states))
     began = time.monotonic()
     subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {pid}"])
     vdsm.call("Host.getNetworkStatistics")

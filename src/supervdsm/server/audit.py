@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is written down: one line for each call, and one for each peer that was sent away. Those of
-a poll that ended well are there at DEBUG only.
+a poll that ended well are there at DEBUG only. Those of verbs that touch nothing wait for others,
+for a quarter of a second at most: many of them cost little, and lost with us they are no loss.
 
 A line names the caller, the verb, its arguments without the secret ones, the flow id, the outcome
 and the duration. Everything that came over the wire is quoted as JSON and cut, so it cannot forge
@@ -47,6 +48,7 @@ def call(
         f"call {entry.method} by {peer.name}"
         f" flow={quote(flow_id, _MAX_FLOW) if flow_id else _EMPTY}"
         f" args={arguments(entry, parameters)} outcome={outcome(error)} duration={duration:.6f}",
+        later=entry.touches_nothing,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from supervdsm.common.call import ServedCall
+from vdsm_contract import systemd
 
 _SCAN_SECONDS: Final = 0.25
 _SLACK_SECONDS: Final = 0.5
@@ -87,6 +88,7 @@ class CallRegistry:
                         in_flight.waiting.expire(in_flight.call, oneway=in_flight.oneway)
 
     def reap_forever(self, stop: threading.Event) -> None:
-        """Answer overdue calls until `stop` is set."""
+        """Answer overdue calls until `stop` is set, and write the audit's lines that wait."""
         while not stop.wait(_SCAN_SECONDS):
             self.reap()
+            systemd.flush_log()

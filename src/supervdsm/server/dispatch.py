@@ -79,13 +79,14 @@ class Dispatcher:
         if error is not None:
             answer = encode_error(error)
         ours = self.calls.end(in_flight, failed=error is not None)
+        self._count(caller.peer, entry, error, started)
         if ours and error is None and entry.touches_nothing:
             try:
                 caller.answer(answer, oneway=oneway)
             finally:
-                self._note(caller.peer, entry, parameters, None, started)
+                audit.call(caller.peer, entry, parameters, None, time.monotonic() - started)
             return True
-        self._note(caller.peer, entry, parameters, error, started)
+        audit.call(caller.peer, entry, parameters, error, time.monotonic() - started)
         error = None  # its traceback holds this frame: the arguments would stay until the next gc
         if ours:
             caller.answer(answer, oneway=oneway)
@@ -94,7 +95,8 @@ class Dispatcher:
     def refuse(self, entry: Entry, error: InvalidArgument, caller: Caller, *, oneway: bool) -> None:
         """Answer a call whose arguments are wrong."""
         self.calls.refused()
-        self._note(caller.peer, entry, None, error, time.monotonic())
+        self._count(caller.peer, entry, error, time.monotonic())
+        audit.call(caller.peer, entry, None, error, 0.0)
         caller.answer(encode_error(error), oneway=oneway)
 
     def _run(
@@ -116,19 +118,9 @@ class Dispatcher:
             return _NOTHING
         return encode(OutgoingResponse(cast("msgspec.Struct", result)))
 
-    def _note(
-        self,
-        peer: Peer,
-        entry: Entry,
-        parameters: msgspec.Struct | None,
-        error: VerbError | None,
-        started: float,
-    ) -> None:
-        """Write down and count a call that has ended."""
-        duration = time.monotonic() - started
-        audit.call(peer, entry, parameters, error, duration)
+    def _count(self, peer: Peer, entry: Entry, error: VerbError | None, started: float) -> None:
         if self.metrics is not None and peer is not PROBE:
-            self.metrics.call(entry.method, error, duration)
+            self.metrics.call(entry.method, error, time.monotonic() - started)
 
     def _unexpected(self, entry: Entry, defect: BaseException) -> Unexpected:
         identifier = uuid.uuid4().hex

@@ -140,3 +140,39 @@ def test_a_log_line_ends_with_the_flow_that_it_belongs_to(
         root.handlers[:] = handlers
         root.setLevel(level)
     assert capfd.readouterr().out == f"{line}\n"
+
+
+LINES = """
+import logging
+from vdsm_contract import systemd
+systemd.log_to_journal("INFO")
+log = logging.getLogger("calls")
+systemd.log_line(log, logging.INFO, "one", later=True)
+systemd.log_line(log, logging.INFO, "two", later=True)
+print("-", flush=True)
+systemd.log_line(log, logging.INFO, "three")
+systemd.log_line(log, logging.INFO, "four", later=True)
+log.info("five")
+systemd.log_line(log, logging.INFO, "six", later=True)
+print("-", flush=True)
+systemd.flush_log()
+systemd.log_line(log, logging.INFO, "seven", later=True)
+for number in range(200):
+    systemd.log_line(log, logging.INFO, "many", later=True)
+"""
+
+
+def test_lines_that_may_come_later_keep_their_order_and_none_is_lost() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LINES],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    words = [line.rpartition(" ")[2] for line in done.stdout.splitlines()]
+    assert words == [
+        "-",
+        *["one", "two", "three", "four", "five", "-", "six", "seven"],
+        *["many"] * 200,
+    ]
