@@ -6,6 +6,7 @@ smallest inputs are kept, of so many bytes together, beside the seeds and beside
 (`crash-*`).
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,16 @@ def main() -> None:
     for path in found.corpus.iterdir():
         if path.name not in ours:
             path.unlink()
-    with tempfile.TemporaryDirectory() as merged:
-        command = [sys.executable, "-m", "fuzz.engine", name, "-merge=1"]
-        # What the kept inputs reach, the merge adds nothing for.
-        start = [str(found.corpus)]
-        subprocess.run([*command, merged, *start, str(grown)], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as directory:
+        itself, merged = Path(directory, "engine"), Path(directory, "merged")
+        merged.mkdir()
+        itself.write_text(f'#!/bin/sh\nexec {sys.executable} -m fuzz.engine {name} "$@"\n')
+        itself.chmod(0o755)
+        command = [itself, "-merge=1", merged, found.corpus, grown]
+        environment = {**os.environ, "VDSM_FUZZ_ENGINE": str(itself)}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
         known = {path.read_bytes() for path in found.corpus.iterdir()}
-        inputs = sorted({path.read_bytes() for path in Path(merged).iterdir()} - known, key=len)
+        inputs = sorted({path.read_bytes() for path in merged.iterdir()} - known, key=len)
     left = most - sum(map(len, known))
     kept = 0
     for data in inputs:

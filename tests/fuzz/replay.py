@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run one input: `python -m fuzz.replay TARGET FILE`. Ends with 1 and the traceback if it crashes."""
+"""Run one input: `python -m fuzz.replay TARGET FILE`. A crash is a traceback, and status 1."""
 
 import logging
 import sys

@@ -68,7 +68,7 @@ def load(name: str) -> Target:
     module = importlib.import_module(f"fuzz.targets.{name}")
     return Target(
         name=name,
-        about=(module.__doc__ or "").strip().splitlines()[0],
+        about=" ".join((module.__doc__ or "").partition("\n\n")[0].split()),
         run=module.run,
         seeds=module.seeds,
         most=getattr(module, "MOST", 2048),
