@@ -10,7 +10,7 @@ import ctypes
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,12 +37,18 @@ def replace(path: Path, content: bytes, *, check: Callable[[], None] = lambda: N
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(new, flags, 0o600)
     try:
-        _write(fd, content)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    check()
-    new.rename(path)
+        try:
+            _write(fd, content)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        check()
+        new.rename(path)
+    except BaseException:
+        # On a disk that is full it would take what is left.
+        with suppress(OSError):
+            new.unlink()
+        raise
     flush_directory(path.parent)
 
 

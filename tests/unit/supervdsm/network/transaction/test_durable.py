@@ -30,6 +30,22 @@ def test_what_the_check_forbids_is_not_replaced(tmp_path: Path) -> None:
     assert file.read_bytes() == b"old"
 
 
+def test_what_a_full_disk_refuses_takes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    durable.replace(path, b"old")
+
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        durable.replace(path, b"new")
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert path.read_bytes() == b"old"
+
+
 def test_files_of_a_directory_can_be_read_by_all_whatever_the_umask(tmp_path: Path) -> None:
     umask = os.umask(0o077)
     try:
