@@ -6,18 +6,24 @@ A `Dump` is that of faults.kernel_dump.
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from chaos.load.networks import Networks
-
-_OURS: Final = "-net"
-"""How the names of the clients' networks end."""
+from chaos.load.networks import Networks, network_name
 
 
 def wrong(networks: Networks, nics: Sequence[str], dump: Mapping[str, Any]) -> list[str]:
     """What of these NICs is not as the networks ask for; empty when all is right."""
     return list(_wrong(networks, nics, dump))
+
+
+def wrongly_told(networks: Networks, nics: Sequence[str], told: Collection[str]) -> list[str]:
+    """What vdsm tells, of the networks that may be on these NICs, and should not, or the other way
+    round: a network without an address and a bridge is nothing to the kernel."""
+    possible = {network_name(nic) for nic in nics}
+    return [f"vdsm tells of {name}" for name in sorted((possible & {*told}) - networks.keys())] + [
+        f"vdsm does not tell of {name}" for name in sorted(networks.keys() - {*told})
+    ]
 
 
 def _wrong(networks: Networks, nics: Sequence[str], dump: Mapping[str, Any]) -> Iterator[str]:
@@ -45,7 +51,7 @@ def _wrong(networks: Networks, nics: Sequence[str], dump: Mapping[str, Any]) -> 
             has = addresses(one, dump)
             if has != (wanted if one == device else []):
                 yield f"{one} has the addresses {has}"
-        stray = f"{nic}{_OURS}"[-15:]
+        stray = network_name(nic)
         if stray in dump["links"] and stray != bridge:
             yield f"{stray} is there"
         yield from _ways(nic, device, network, dump)

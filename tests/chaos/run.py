@@ -212,15 +212,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats the run with that seed; else a new one")
     parser.add_argument("--host", required=True, help="the test host; chaos changes it for good")
     parser.add_argument("--faults", type=int, help="end after so many faults")
-    parser.add_argument("--without", type=Kind, action="append", default=[], metavar="KIND",
-                        choices=list(Kind), help="leave a kind of faults out")  # fmt: skip
+    for option, what in (("--without", "leave a kind out"), ("--only", "do this kind alone")):
+        parser.add_argument(
+            option, type=Kind, choices=list(Kind), action="append", default=[], metavar="KIND",
+            help=f"{what}: {', '.join(Kind)}; may be given more than once",
+        )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="as when the output is piped")
     words = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 32) if words.seed is None else words.seed
     print(f"seed {seed}", file=sys.stderr, flush=True)
     machine = Machine(ROOT / "containers/testhost", words.host)
     with running(machine, seed) as run:
-        faults = itertools.islice(schedule(seed, words.without), words.faults)
+        without = {*words.without, *(set(Kind) - set(words.only) if words.only else ())}
+        faults = itertools.islice(schedule(seed, without), words.faults)
         result = run.go(faults, words.time, show=True)
     piped = words.json or not sys.stdout.isatty()
     print(json.dumps(as_json(result), indent=2) if piped else as_text(result))

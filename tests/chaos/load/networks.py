@@ -23,6 +23,11 @@ def text(networks: Networks) -> str:
     return json.dumps(networks, sort_keys=True)
 
 
+def network_name(nic: str) -> str:
+    """The only network that a NIC may have."""
+    return f"{nic}-net"
+
+
 def attributes(choices: Random, nic: str, third: int) -> dict[str, Any]:
     """A network on a NIC; `third` is a byte of its addresses."""
     network: dict[str, Any] = {"nic": nic, "bridged": choices.random() < 0.6}
@@ -39,7 +44,7 @@ def change(choices: Random, now: Networks, nics: Sequence[str], first: int) -> d
     """A request: some networks made, changed or removed. Each NIC has one network of its own."""
     wanted: dict[str, Any] = {}
     for number in sorted(choices.sample(range(len(nics)), choices.randint(1, len(nics)))):
-        name = f"{nics[number]}-net"[-15:]
+        name = network_name(nics[number])
         if name in now and choices.random() < 0.4:
             wanted[name] = {"remove": True}
         else:
