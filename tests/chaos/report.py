@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a run has seen, for a person and for a program; without any I/O."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ def survived(
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of the values do not exceed."""
     ordered = sorted(values)
-    return ordered[max(min(round(share * len(ordered) + 0.5) - 1, len(ordered) - 1), 0)]
+    return ordered[max(math.ceil(share * len(ordered)), 1) - 1]
 
 
 def kinds(result: Result) -> dict[str, dict[str, Any]]:
