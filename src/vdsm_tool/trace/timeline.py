@@ -80,8 +80,11 @@ def timeline(flow_id: str, entries: Iterable[Entry]) -> Timeline:
     """Return the timeline of the lines of one flow; there must be one at least."""
     token = f" flow={flow.told(flow_id)}"
     found = [event for entry in entries for event in _events(entry, token)]
-    calls = [event for event in found if event.duration is not None]
-    found = [_not_before_its_caller(event, calls) for event in found]
+    for depth in (1, 2):
+        calls = [
+            event for event in found if event.depth == depth - 1 and event.duration is not None
+        ]
+        found = [_not_before_its_caller(event, calls) for event in found]
     found.sort(key=lambda event: (event.at, event.depth))
     first = found[0].at
     events = [replace(event, offset=round(event.at - first, 6)) for event in found]
@@ -149,13 +152,15 @@ def _plain(entry: Entry, level: str, line: str) -> Event:
     return Event(at=entry.at, who=entry.who, what=line, depth=depth, level=level)
 
 
-def _not_before_its_caller(event: Event, calls: Iterable[Event]) -> Event:
+def _not_before_its_caller(event: Event, calls: Sequence[Event]) -> Event:
     """Move an event that seems to have begun a moment before the call that it is a part of."""
-    for call in calls:
-        within = event.end <= call.end + _JITTER
-        if call.depth < event.depth and within and 0 < call.at - event.at < _JITTER:
-            return replace(event, at=call.at)
-    return event
+    callers = [
+        call for call in calls if call.depth == event.depth - 1 and event.end <= call.end + _JITTER
+    ]
+    if any(call.at <= event.at for call in callers):
+        return event
+    late = [call.at for call in callers if call.at - event.at < _JITTER]
+    return replace(event, at=min(late)) if late else event
 
 
 def _printable(line: str) -> str:

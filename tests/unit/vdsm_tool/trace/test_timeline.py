@@ -45,6 +45,17 @@ def test_a_part_of_a_call_never_comes_before_the_call() -> None:
     assert [who for _, who, _, _ in found] == ["client", "vdsm", "supervdsm"]
 
 
+def test_a_part_of_the_first_call_is_not_moved_to_the_second() -> None:
+    first = VERB.replace("1.900000", "0.045000")
+    second = first.replace("SetupNetworks", "Ping")
+    done = MOUNT.replace("0.250", "0.030")
+    entries = [(10.0, done), (10.01, first), (10.06, second)]
+    found = told(*(Entry(at, "supervdsm", line) for at, line in entries))
+    assert [what.split()[0] for _, _, what, _ in found] == [
+        "network.SetupNetworks", "mount(8)", "network.Ping",
+    ]  # fmt: skip
+
+
 def test_a_command_tells_its_status_and_how_long_it_took() -> None:
     found = timeline.timeline("1a2b", [Entry(100.0, "supervdsm", MOUNT)])
     (event,) = found.events
