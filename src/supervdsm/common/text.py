@@ -9,8 +9,15 @@ import msgspec
 
 def quote(text: str, limit: int) -> str:
     """Return `text` as a JSON string of ASCII in one line, cut to `limit` characters."""
-    printable = text[:limit].encode("ascii", "backslashreplace").decode()
-    return msgspec.json.encode(printable).decode()
+    return msgspec.json.encode(plain(text[:limit])).decode()
+
+
+def plain(text: str) -> str:
+    """Return a line of JSON, or a text that becomes one, in printable ASCII.
+
+    JSON escapes what is below a blank. It leaves DEL as it is, which a terminal obeys.
+    """
+    return text.replace("\x7f", "\\u007f").encode("ascii", "backslashreplace").decode()
 
 
 def told(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from supervdsm.common.text import quote, told
+from supervdsm.common.text import plain, quote, told
 from supervdsm.server.peer import PROBE, Peer
 from supervdsm.server.table import Entry
 from vdsm_contract import systemd
@@ -83,5 +83,5 @@ def outcome(error: BaseException | None) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    text = text.encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= limit else text[:limit] + "…"
+    text = plain(text)
+    return text if len(text) <= limit else text[:limit] + "..."

@@ -37,6 +37,20 @@ def test_mount_options_are_never_shown() -> None:
     assert "hunter2" not in audit.arguments(entry, parameters)
 
 
+@pytest.mark.parametrize(
+    "text", ["\x7f", "\x1b[2J", "\n", "\u2028", "\u202e", "\ud800", "A" * 5000]
+)
+def test_a_line_is_printable_ascii_whatever_was_sent(text: str) -> None:
+    entry = table.build([StorageRoom()])[StorageRoom.VERBS["fuser"].method]
+    if not text.startswith("\ud800"):  # which no message can carry
+        shown = audit.arguments(entry, entry.verb.parameters(fs_file=text))
+        assert shown.isascii()
+        assert shown.isprintable()
+    told = audit.outcome(ValueError(text))
+    assert told.isascii()
+    assert told.isprintable()
+
+
 class Bell(Interface, name="org.example.bell"):
     @verb(limit=1, touches="nothing", poll=True)
     def has_rung(self) -> None:
