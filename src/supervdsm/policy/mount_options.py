@@ -108,6 +108,19 @@ _ALLOWED: Final[Mapping[VfsType, Mapping[str, str | None]]] = {
     VfsType.NONE: _BIND,
 }
 
+_NAMES: Final = frozenset(
+    _NFS
+    | _EXT4
+    | _XFS
+    | _BIND
+    | _flags(
+        "suid dev exec loop remount user users owner group auto nofail bg rbind move shared private"
+        " context uid gid umask mode password pass credentials username domain offset sizelimit"
+        " logdev rtdev journal_path journal_dev mounthost addr clientaddr"
+    )
+)
+"""Options that a refusal names. Any other word may be a secret that strayed into the list."""
+
 
 def vfs_type(name: str | None, spec: str) -> VfsType:
     """Return the file system called `name`; without a name it is NFS if `spec` looks like it."""
@@ -127,27 +140,28 @@ def mount_options(text: str | None, vfs: VfsType) -> tuple[str, ...]:
     if text is not None and len(text) > _LENGTH_MAX:
         raise InvalidArgument(_FIELD, f"is longer than {_LENGTH_MAX} characters")
     options: dict[str, None] = {}
-    for option in (text or "").split(","):
+    for number, option in enumerate((text or "").split(","), start=1):
         if option and option not in _IGNORED:
-            _check(option, vfs)
+            _check(option, number, vfs)
             options.pop(option, None)
             options[option] = None
     return (*options, *FORCED)
 
 
-def _check(option: str, vfs: VfsType) -> None:
+def _check(option: str, number: int, vfs: VfsType) -> None:
+    """Check the option at place `number`.
+
+    The reason ends in logs, and what is refused may be a password, or a part of one that has a
+    comma: so no value is told, and no word that is not a known name.
+    """
     name, equals, value = option.partition("=")
     allowed = _ALLOWED[vfs]
     if name not in allowed:
-        raise InvalidArgument(_FIELD, f"option {_quoted(name)} is not allowed for {vfs.value}")
+        which = repr(name) if name in _NAMES else f"number {number}"
+        raise InvalidArgument(_FIELD, f"option {which} is not allowed for {vfs.value}")
     pattern = allowed[name]
     if pattern is None or (not equals and vfs is VfsType.EXT4 and name in _EXT4_BARE):
         if equals:
             raise InvalidArgument(_FIELD, f"option {name!r} takes no value")
     elif not re.fullmatch(pattern, value, re.ASCII):
-        raise InvalidArgument(_FIELD, f"option {name!r} may not be {_quoted(value)}")
-
-
-def _quoted(text: str) -> str:
-    """Return the begin of `text` in ASCII: the reason ends in logs."""
-    return ascii(text[:40])
+        raise InvalidArgument(_FIELD, f"option {name!r} may not have this value")

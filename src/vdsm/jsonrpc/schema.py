@@ -34,12 +34,13 @@ _PARAMETER = re.compile(r"(\w+)(\?)?: ([^#]+?)(?:\s*#\s*(.*))?")
 
 # A member whose name holds one of these words is not written to a log or a terminal.
 _SECRET = re.compile(
-    r"pass(word|wd|code|phrase)|secret|token|credential|ticket|connection_info|_x_|private_?key",
+    r"pass(word|wd|code|phrase)|secret|token|cred|ticket|connection_info|_x_|private_?key",
     re.IGNORECASE,
 )
 
-# The same in a text: mount options, such as those of CIFS, may carry a password.
-_SECRET_OPTION = re.compile(r"(\b(?:pass\w*|secret\w*|token)\s*=\s*)[^,\s]+", re.IGNORECASE)
+# The same in a text: mount options, such as those of CIFS, may carry a password. It may have blanks
+# and commas in it, so nothing of the rest of its line is shown.
+_SECRET_OPTION = re.compile(r"(\b(?:pass\w*|secret\w*|token|cred\w*)\s*=)[^\n]*", re.IGNORECASE)
 _DEPTH = 32  # no type of the API is nested deeper
 
 

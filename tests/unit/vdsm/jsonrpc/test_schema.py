@@ -135,7 +135,19 @@ def test_secrets_are_redacted_at_any_depth() -> None:
 
 def test_secrets_in_a_text_are_redacted() -> None:
     value: JSON = {"mnt_options": "username=u,password=hunter2,vers=3", "vfs_type": "cifs"}
-    assert redact(value) == {"mnt_options": "username=u,password=***,vers=3", "vfs_type": "cifs"}
+    assert redact(value) == {"mnt_options": "username=u,password=***", "vfs_type": "cifs"}
+
+
+@pytest.mark.parametrize(
+    "text", ["passwd=two words", "password = a,b", "credentials=/x y", "token=a;b"]
+)
+def test_a_secret_with_blanks_and_commas_is_redacted_as_a_whole(text: str) -> None:
+    name = text.partition("=")[0]
+    assert redact(f"login=me\n{text}\nport=1") == f"login=me\n{name}=***\nport=1"
+
+
+def test_credentials_by_their_short_name_are_redacted() -> None:
+    assert redact({"cred": {"user": "u", "key": "x"}}) == {"cred": "***"}
 
 
 def test_deep_values_are_redacted_without_recursing_for_ever() -> None:
