@@ -105,12 +105,14 @@ def _measure(state: Path, rounds: int) -> None:
     for _ in range(rounds):
         for what, call in subjects.items():
             times[what].append(_timed(call))
-    medians = {what: measure.show(what, found) for what, found in times.items()}
+    links = len(caps.nics) + len(caps.bridges) + len(caps.nics)
+    section = measure.Section("caps", "links")
+    medians = {what: section.show(what, found, links) for what, found in times.items()}
     for what, seconds in first.items():
-        print(f"{what + ', first call':<44} {seconds * 1000:15.3f} ms")
+        section.show(f"{what}, first call", [seconds], links)
     *ours, floor = medians
     for what in ours:
-        measure.ratio(f"{what} / ip", medians[what], medians[floor])
+        section.ratio(f"{what} / ip", medians[what], medians[floor], links)
     gc.collect()
     print(
         f"resident: {before} kB bare, {imported} with the room, {filled} after the first calls,"

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import bare
 import pipelines
-from measure import ratio, show
+from measure import Section
 
 from vdsm_contract.paths import PKI_DIR
 from vdsm_contract.proxy import Supervdsm
@@ -29,6 +29,7 @@ KILLS: Final = 10
 SETTLE_S: Final = 5.0
 """After a start, until memory is looked at."""
 _MB: Final = 1_000_000
+SECTION: Final = Section("footprint", "the pair on a host")
 
 
 def run(*words: str) -> str:
@@ -56,11 +57,11 @@ def sizes(images: dict[str, str]) -> None:
     """Print how large the images are, and what they share."""
     found = {name: layers(image) for name, image in images.items()}
     for name, one in found.items():
-        print(f"{name + ', image':<44} {sum(one.values()) / _MB:9.1f} MB in {len(one)} layers")
+        SECTION.value(f"{name}, image in {len(one)} layers", sum(one.values()) / _MB, "MB")
     both = found["supervdsm"] | found["vdsm"]
     shared = found["supervdsm"].keys() & found["vdsm"].keys()
-    print(f"{'shared by both':<44} {sum(both[one] for one in shared) / _MB:9.1f} MB")
-    print(f"{'both on the disk':<44} {sum(both.values()) / _MB:9.1f} MB", flush=True)
+    SECTION.value("shared by both", sum(both[one] for one in shared) / _MB, "MB")
+    SECTION.value("both on the disk", sum(both.values()) / _MB, "MB")
 
 
 # --- memory -----------------------------------------------------------------------------------
@@ -90,9 +91,8 @@ def memory(name: str, when: str) -> float:
                 resident += int(value.split()[0]) * 1024
             elif key == "Pss":
                 proportional += int(value.split()[0]) * 1024
-    what = f"{name}, {when}"
-    print(f"{what:<44} {resident / _MB:9.1f} MB resident, {proportional / _MB:.1f} MB its share")
-    return resident / _MB
+    SECTION.value(f"{name}, {when}, its share", proportional / _MB, "MB")
+    return SECTION.value(f"{name}, {when}, resident", resident / _MB, "MB")
 
 
 def memories() -> None:
@@ -102,9 +102,9 @@ def memories() -> None:
     idle = {name: memory(name, "idle") for name in SERVICES}
     for name, calls in (("supervdsm", pipelines.supervdsm), ("vdsm", pipelines.vdsm)):
         rate = calls(CALLS)
-        print(f"{f'{name}, {CALLS} calls, one connection':<44} {rate:9.0f} calls/s")
+        SECTION.value(f"{name}, {CALLS} calls, one connection", rate, "calls/s")
         time.sleep(SETTLE_S)
-        ratio(f"{name}, after / idle", memory(name, f"after {CALLS} calls"), idle[name])
+        SECTION.ratio(f"{name}, after / idle", memory(name, f"after {CALLS} calls"), idle[name])
 
 
 # --- time -------------------------------------------------------------------------------------
@@ -123,9 +123,9 @@ def starts(name: str, image: str) -> float:
         run("systemctl", "start", unit)
         ours.append(time.monotonic() - begin)
     run("systemctl", "start", "vdsm.service")
-    started = show(f"{name}, systemctl start to READY=1", ours)
-    floor = show(f"{name}, bare podman run to READY=1", others)
-    ratio(f"{name}, systemctl start / bare podman run", started, floor)
+    started = SECTION.show(f"{name}, systemctl start to READY=1", ours)
+    floor = SECTION.show(f"{name}, bare podman run to READY=1", others)
+    SECTION.ratio(f"{name}, systemctl start / bare podman run", started, floor)
     return floor
 
 
@@ -142,8 +142,8 @@ def kills(name: str, call: Callable[[], object], floor: float) -> None:
         call()
         times.append(time.monotonic() - killed)
         time.sleep(1)  # until what watches the daemon has settled
-    served = show(f"{name}, SIGKILL to the next served call", times)
-    ratio(f"{name}, that / bare podman run", served, floor)
+    served = SECTION.show(f"{name}, SIGKILL to the next served call", times)
+    SECTION.ratio(f"{name}, that / bare podman run", served, floor)
 
 
 def ask_supervdsm() -> None:

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Calls to supervdsm, made as root on a host with the pair; raw mechanisms beside them."""
+"""Calls to supervdsm in its container, made as root on its host; a raw echo beside them."""
 
-import peers
-from measure import latency, ratio, throughput
+import tempfile
+from pathlib import Path
+
+import ipc_peers
+from measure import Section
 
 from vdsm_contract.proxy import Supervdsm
 
 CALLS = 5000
-PING_BYTES = 80
 
 if __name__ == "__main__":
     supervdsm = Supervdsm()
-    ping = latency("supervdsm Ping", supervdsm.service.ping, CALLS)
-    with peers.unix_echo(PING_BYTES) as echo:
-        raw = latency("raw AF_UNIX echo", echo, CALLS)
-    with peers.upstream_manager() as call:
-        manager = latency("multiprocessing.managers, as upstream", call, CALLS)
-    ratio("Ping / raw echo", ping, raw)
-    ratio("Ping / multiprocessing.managers", ping, manager)
-    throughput("supervdsm Ping", supervdsm.service.ping, threads=8, seconds=3)
-    latency("supervdsm NetworkCaps", supervdsm.network.network_caps, 100)
-    latency("supervdsm NetworkStats", supervdsm.network.network_stats, 100)
+    section = Section("calls", "supervdsm, in its container")
+    ping = section.latency("Ping", supervdsm.service.ping, CALLS)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        ipc_peers.running("raw echo", Path(directory)) as echo,
+    ):
+        raw = section.latency("raw AF_UNIX echo", echo.connect(0), CALLS)
+    section.ratio("Ping / raw echo", ping, raw)
+    section.latency("NetworkCaps", supervdsm.network.network_caps, 100)
+    section.latency("NetworkStats", supervdsm.network.network_stats, 100)

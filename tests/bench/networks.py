@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 
 from ifupdown2 import Ifupdown2
 from ip_batch import carry_out
+from measure import Section
 from workload import FAKE_NICS, PHASES, Workload
 
 from supervdsm.network.apply.executor import Executor
@@ -172,46 +173,51 @@ def in_namespace(who: str, arguments: argparse.Namespace, count: int) -> dict[st
 
 
 def compare(arguments: argparse.Namespace, count: int) -> None:
-    """Let all contenders run in turn, and print what came of it."""
+    """Let all contenders run in turn, and tell what came of it."""
     contenders = ["ours", "ip", *(["ifupdown2"] if arguments.ifupdown2 else [])]
     results: dict[str, list[dict[str, Any]]] = {who: [] for who in contenders}
     for _ in range(arguments.runs if count < SLOW else max(1, arguments.runs // 3)):
         for who in contenders:
             results[who].append(in_namespace(who, arguments, count))
-    print(f"\n{count} networks and one, {arguments.kind}; seconds: median (least … most)")
     for phase in PHASES:
-        show(f"{phase}: ours", [one[phase] for one in results["ours"]])
+        section = Section(f"networks-{arguments.kind}", f"{phase}, networks")
+        section.show("ours", [one[phase] for one in results["ours"]], count)
         for stage in STAGES:
-            show(f"  of which {stage}", [one[f"{phase} {stage}"] for one in results["ours"]])
-        operations = results["ip"][0][f"{phase} operations"]
+            section.show(
+                f"of it {stage}", [one[f"{phase} {stage}"] for one in results["ours"]], count
+            )
+        section.value("operations", results["ip"][0][f"{phase} operations"], "operations", count)
         ip = [one[phase] for one in results["ip"]]
         sysctl = [one[f"{phase} sysctl"] for one in results["ip"]]
-        show(f"  ip -batch, {operations} operations", ip)
-        if any(sysctl):
-            show("  sysctl, which is not in it", sysctl)
+        section.show("ip -batch", ip, count)
+        section.show("sysctl, not in it", sysctl, count)
         floor = [sum(pair) for pair in zip(ip, sysctl, strict=True)]
-        times("  ours / (ip -batch + sysctl)", results["ours"], phase, floor)
-        times("  ours / ip -batch", results["ours"], phase, ip)
-        work = [one[f"{phase} processor"] for one in results["ip"]]
-        show("  processor: ours", [one[f"{phase} processor"] for one in results["ours"]])
-        show("  processor: ip and sysctl", work)
+        ratios(section, "ours / (ip -batch + sysctl)", results["ours"], phase, floor, count)
+        ratios(section, "ours / ip -batch", results["ours"], phase, ip, count)
+        for who, what in (("ours", "ours"), ("ip", "ip and sysctl")):
+            work = [one[f"{phase} processor"] for one in results[who]]
+            section.show(f"processor: {what}", work, count)
         if arguments.ifupdown2:
             others = [one[phase] for one in results["ifupdown2"]]
-            show("  ifupdown2", others)
-            times("  ours / ifupdown2", results["ours"], phase, others)
+            section.show("ifupdown2", others, count)
+            ratios(section, "ours / ifupdown2", results["ours"], phase, others, count)
+    section = Section(f"networks-{arguments.kind}", "memory, networks")
     for when in ("before", "after", "peak"):
-        show(f"memory {when}, MiB", [one[f"memory {when}"] for one in results["ours"]])
+        found = [one[f"memory {when}"] for one in results["ours"]]
+        section.value(when, statistics.median(found), "MiB", count)
 
 
-def show(what: str, values: Sequence[float]) -> None:
-    """Print a median and what lies around it."""
-    least, most = min(values), max(values)
-    print(f"{what:<38} {statistics.median(values):9.3f}  ({least:.3f} … {most:.3f})", flush=True)
-
-
-def times(what: str, ours: list[dict[str, Any]], phase: str, others: list[float]) -> None:
-    """Print ratios, each of two that ran one after the other."""
-    show(what, [one[phase] / other for one, other in zip(ours, others, strict=True)])
+def ratios(
+    section: Section,
+    what: str,
+    ours: list[dict[str, Any]],
+    phase: str,
+    others: list[float],
+    count: int,
+) -> None:
+    """Tell of ratios, each of two that ran one after the other."""
+    found = [one[phase] / other for one, other in zip(ours, others, strict=True)]
+    section.value(what, statistics.median(found), "times", count)
 
 
 def main() -> None:

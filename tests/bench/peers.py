@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What our calls are compared with, each in its own process: raw echoes, and upstream's IPC."""
+"""What a call to vdsm is compared with, in a process of its own: a raw echo over TLS."""
 
 import socket
 import ssl
@@ -9,18 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing.managers import BaseManager
 from pathlib import Path
-
-UNIX_ECHO = """
-import socket, sys
-listening = socket.socket(socket.AF_UNIX)
-listening.bind(sys.argv[1])
-listening.listen()
-sock, _ = listening.accept()
-while data := sock.recv(65536):
-    sock.sendall(data)
-"""
 
 TLS_ECHO = """
 import socket, ssl, sys
@@ -37,19 +26,6 @@ while True:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     while data := sock.recv(65536):
         sock.sendall(data)
-"""
-
-MANAGER = """
-import sys
-from multiprocessing.managers import BaseManager
-class Target:
-    def ping(self):
-        return True
-class Manager(BaseManager):
-    pass
-target = Target()
-Manager.register("instance", callable=lambda: target)
-Manager(sys.argv[1], authkey=b"").get_server().serve_forever()
 """
 
 
@@ -70,14 +46,6 @@ def _process(program: str, *arguments: str) -> Iterator[Path]:
 
 
 @contextmanager
-def unix_echo(size: int) -> Iterator[Callable[[], object]]:
-    """Yield a round trip of `size` bytes over AF_UNIX with nothing on either side but the bytes."""
-    with _process(UNIX_ECHO) as path, socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(str(path))
-        yield lambda: (sock.sendall(b"x" * size), sock.recv(65536))
-
-
-@contextmanager
 def tls_echo(size: int, certificate: Path, key: Path) -> Iterator[Callable[[], object]]:
     """Yield a round trip of `size` bytes over TLS on the loopback."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -87,19 +55,3 @@ def tls_echo(size: int, certificate: Path, key: Path) -> Iterator[Callable[[], o
         with context.wrap_socket(raw) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             yield lambda: (sock.sendall(b"x" * size), sock.recv(65536))
-
-
-class _Manager(BaseManager):
-    pass
-
-
-_Manager.register("instance")
-
-
-@contextmanager
-def upstream_manager() -> Iterator[Callable[[], object]]:
-    """Yield a call as upstream's supervdsm serves it: multiprocessing.managers over AF_UNIX."""
-    with _process(MANAGER) as path:
-        manager = _Manager(str(path), authkey=b"")
-        manager.connect()
-        yield manager.instance().ping  # type: ignore[attr-defined]

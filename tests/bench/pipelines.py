@@ -29,13 +29,12 @@ def supervdsm(count: int) -> float:
         return _pipeline(sock, request, count, b'"error"')
 
 
-def vdsm(count: int) -> float:
+def vdsm(
+    count: int, *, port: int = MANAGEMENT_PORT, context: ssl.SSLContext | None = None
+) -> float:
     """Make `count` calls of Host.echo on one connection through TLS; return calls a second."""
-    context = ssl.create_default_context(cafile=PKI_DIR / "certs/cacert.pem")
-    context.check_hostname = False
-    context.load_cert_chain(PKI_DIR / "certs/vdsmcert.pem", PKI_DIR / "keys/vdsmkey.pem")
-    plain = socket.create_connection(("localhost", MANAGEMENT_PORT), timeout=_TIMEOUT_S)
-    with context.wrap_socket(plain) as sock:
+    plain = socket.create_connection(("localhost", port), timeout=_TIMEOUT_S)
+    with (context or _context()).wrap_socket(plain) as sock:
         call = {"jsonrpc": "2.0", "id": 1, "method": "Host.echo", "params": {"message": "x"}}
         connect = b"CONNECT\naccept-version:1.2\nhost:localhost\nheart-beat:0,0\n\n\0"
         subscribe = b"SUBSCRIBE\nid:1\ndestination:r\nack:auto\n\n\0"
@@ -43,6 +42,14 @@ def vdsm(count: int) -> float:
         _expect(sock, connect, 1, b"ERROR")
         sock.sendall(subscribe)
         return _pipeline(sock, send % json.dumps(call).encode(), count, b'"error"')
+
+
+def _context() -> ssl.SSLContext:
+    """This host's own certificate, shown to itself."""
+    context = ssl.create_default_context(cafile=PKI_DIR / "certs/cacert.pem")
+    context.check_hostname = False
+    context.load_cert_chain(PKI_DIR / "certs/vdsmcert.pem", PKI_DIR / "keys/vdsmkey.pem")
+    return context
 
 
 def _pipeline(sock: socket.socket, request: bytes, count: int, refusal: bytes) -> float:

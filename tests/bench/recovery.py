@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from measure import show
+from measure import Section
 
 from vdsm_contract.proxy import Supervdsm
 
@@ -32,4 +32,5 @@ if __name__ == "__main__":
             time.sleep(0.001)
         Supervdsm().service.ping()
         times.append(time.monotonic() - killed)
-    show("supervdsm killed, next call served after", times)
+    section = Section("calls", "supervdsm, in its container")
+    section.show("killed, next call served after", times)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import engine as front
-from measure import ratio, show
+from measure import Section
 
 from vdsm.client import CallError, Client, mutual_tls
 from vdsm.jsonrpc.tls import Identity
@@ -23,6 +23,7 @@ from vdsm_contract.paths import PKI_DIR
 DIRECTORY = Path("/srv/bench-storage")
 BARE = Path("/srv/bench-bare")
 MIB = 1 << 20
+SECTION = Section("storage", "file domain")
 ROUNDS = 20
 READS = 5
 COUNTS = [int(word) for word in os.environ.get("VOLUMES", "50 500 5000").split()]
@@ -104,11 +105,11 @@ def serving() -> Iterator[front.Engine]:
 def changes(engine: front.Engine) -> None:
     """Volume.create and Image.delete, task and all, one after the other."""
     ids = [(front.new_id(), front.new_id()) for _ in range(ROUNDS)]
-    ours = show(
+    ours = SECTION.show(
         "Volume.create RAW, to the end of its task",
         times(lambda n: engine.create_volume(*ids[n]), ROUNDS),
     )
-    ours += show(
+    ours += SECTION.show(
         "Image.delete, to the end of its task",
         times(
             lambda n: engine.do("Image.delete", imageID=ids[n][0], postZero=False, force=False),
@@ -116,12 +117,12 @@ def changes(engine: front.Engine) -> None:
         ),
     )
     BARE.mkdir()
-    bare = show(
+    bare = SECTION.show(
         "bare create", times(lambda n: bare_create(BARE / ids[n][0], ids[n][1]), ROUNDS)
-    ) + show("bare delete", times(lambda n: bare_delete(BARE / ids[n][0]), ROUNDS))
+    ) + SECTION.show("bare delete", times(lambda n: bare_delete(BARE / ids[n][0]), ROUNDS))
     shutil.rmtree(BARE)
     print(f"{'create and delete':<44} {1 / ours:9.1f} a second, bare {1 / bare:.1f}")
-    ratio("create and delete / bare", ours, bare)
+    SECTION.ratio("create and delete / bare", ours, bare)
 
 
 def growth(engine: front.Engine) -> None:
@@ -174,12 +175,12 @@ def about(engine: front.Engine, images: Path, count: int) -> None:
                 if file.name.endswith(".meta"):
                     Path(file).read_bytes()
 
-    ours = show(f"getVolumes of {count} volumes", times(volumes, READS))
-    bare = show("  bare: list each image's directory", times(bare_names, READS))
-    ratio("  getVolumes / bare", ours, bare)
-    ours = show(f"dump of {count} volumes", times(dump, READS))
-    bare = show("  bare: list, stat all, read each .meta", times(bare_dump, READS))
-    ratio("  dump / bare", ours, bare)
+    ours = SECTION.show("getVolumes", times(volumes, READS), count)
+    bare = SECTION.show("bare: list each image's directory", times(bare_names, READS), count)
+    SECTION.ratio("getVolumes / bare", ours, bare, count)
+    ours = SECTION.show("dump", times(dump, READS), count)
+    bare = SECTION.show("bare: list, stat all, read each .meta", times(bare_dump, READS), count)
+    SECTION.ratio("dump / bare", ours, bare, count)
 
 
 if __name__ == "__main__":
