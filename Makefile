@@ -2,7 +2,7 @@
 # Short names for what people do here; the work is done by the scripts in containers/.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench chaos fuzz
+.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench compare-designs chaos fuzz
 
 # The test host that up, down, shell and logs mean.
 NAME ?= demo
@@ -62,6 +62,10 @@ uninstall: ## take it away again
 
 bench: ## measure calls, recovery, footprint and changes of networks in machines of their own
 	containers/bench
+
+compare-designs: $(VENV)/installed ## kill models of oVirt's four designs, write docs/design-comparison.md: ROUNDS=3
+	PYTHONPATH=src:tests $(BIN)/python -m designs.compare --write --rounds $(or $(ROUNDS),3) \
+		$(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 # For how long, and which faults: a number that a run has said repeats it.
 TIME ?= 5m
