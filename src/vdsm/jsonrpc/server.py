@@ -41,6 +41,16 @@ def is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback
 
 
+def _forget_frames(error: BaseException) -> None:
+    """Break the cycles between an error, asyncio's frames in its traceback, and the futures there
+    that hold the error: they would keep the buffers of TLS until a full garbage collection, which
+    may be thousands of handshakes later."""
+    found: BaseException | None = error
+    while found is not None:
+        found.__traceback__ = None
+        found = found.__context__
+
+
 class Server:
     """Serves listening sockets that somebody else opened.
 
@@ -189,6 +199,7 @@ class Server:
         except (OSError, ssl.SSLError) as error:
             log.warning("TLS handshake with %s failed: %s", client, error)
             sock.close()
+            _forget_frames(error)
         except asyncio.CancelledError:
             sock.close()
             raise
