@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from machines import Machine, running
+from vm import leases
 from vm.engine import Engine
 from vm.peer import Cables, Peer
 from vm.shell import Shell
@@ -27,6 +28,13 @@ def vm(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """The machine. VDSM_TEST_VM names one that is kept between runs."""
     with running("testvm", "VDSM_TEST_VM", request.session) as machine:
         yield machine
+
+
+@pytest.fixture(scope="session")
+def leased(vm: Machine) -> Machine:
+    """The machine with quick leases, from its first test with sanlock to its end."""
+    leases.quicken(vm)
+    return vm
 
 
 @pytest.fixture(scope="session")
