@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Everything that a vdsm that was broken into could ask of supervdsm, asked from its own container.
+
+All calls are made when the first test wants one; each test looks at what came of its part.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from machines import Machine
+from security.campaign import Outcome, base64s, connections, encoded, outcomes
+from security.hostile import PLANTED, About, abouts, attacks
+from security.siege import Siege
+from security.verbs import HELLO, PREFIX, TARGET, VERBS, Kind, good, kinds, message
+from vdsm_contract.limits import MAX_MESSAGE
+
+PAIRS = [(verb, about) for verb in VERBS for about in About if about in abouts(verb)]
+WALKS = [verb for verb in VERBS if Kind.PATH in kinds(verb)]
+LEAST, MOST = 20, 60
+"""Calls that must meet the link and those that must meet the place; calls where none can tell."""
+BOUND = 300
+AUDIT = r"(?:INFO|WARNING) supervdsm\.audit: "
+OUTSIDE = "/srv/attack-outside"
+
+
+@pytest.fixture(scope="module")
+def siege(host: Machine) -> Iterator[Siege]:
+    siege = Siege(host)
+    siege.begin()
+    yield siege
+    siege.end()
+
+
+# --- the door -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Door:
+    """For each verb how calls ended that may not come in, and supervdsm's journal of them."""
+
+    unknown: dict[str, list[str]]
+    """uid 36 in no service."""
+    silent: dict[str, list[str]]
+    """No Hello."""
+    stale: dict[str, list[str]]
+    """Hello of another release."""
+    cut: dict[str, list[str]]
+    large: dict[str, list[str]]
+    journal: str
+
+    def ran(self, verb: str) -> bool:
+        """Whether the audit knows of a call of the verb, other than a Hello of these tests."""
+        if verb == "service.Hello":
+            return False
+        return f"call {PREFIX}{verb} by " in self.journal
+
+
+@pytest.fixture(scope="module")
+def door(siege: Siege) -> Door:
+    calls = {verb: message(verb, good(verb)) for verb in VERBS}
+    stale = message("service.Hello", {"contract": "0"})
+    since = siege.now()
+
+    def errors(answers: list[list[str]]) -> dict[str, list[str]]:
+        names = [[json.loads(each).get("error", "ok") for each in one] for one in answers]
+        short = [[name.rpartition(".")[2] for name in one] for one in names]
+        return dict(zip(VERBS, short, strict=True))
+
+    def talk(*ways: list[Any]) -> dict[str, list[str]]:
+        return errors(siege.attack("talk", connections=list(ways)))
+
+    unknown = siege.outside("talk", connections=[base64s(call) for call in calls.values()])
+    return Door(
+        unknown=errors(unknown),
+        silent=talk(*(base64s(call) for call in calls.values())),
+        stale=talk(*(base64s(stale, call) for call in calls.values())),
+        cut=talk(*(base64s(HELLO, call[:-1]) for call in calls.values())),
+        large=talk(
+            *([*base64s(HELLO), [*base64s(call), MAX_MESSAGE]] for call in calls.values()),
+        ),
+        journal=siege.journal("supervdsm", since),
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_who_is_not_vdsm_runs_nothing(door: Door, verb: str) -> None:
+    assert door.unknown[verb] == ["PeerRefused"]
+    assert not door.ran(verb)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "service.Hello"])
+def test_nothing_runs_before_hello(door: Door, verb: str) -> None:
+    assert door.silent[verb] == ["HelloRequired"]
+    assert door.stale[verb] == ["VersionMismatch"]
+    assert not door.ran(verb)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_message_that_is_cut_off_runs_nothing(door: Door, verb: str) -> None:
+    assert door.cut[verb] == ["ok", "BadMessage"]
+    assert not door.ran(verb)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_message_beyond_the_limit_runs_nothing(door: Door, verb: str) -> None:
+    assert door.large[verb] == ["ok", "BadMessage"]
+    assert not door.ran(verb)
+
+
+# --- the arguments ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """How all attacks ended, the host before and after them, and supervdsm's journal of them."""
+
+    outcomes: list[Outcome]
+    before: list[str]
+    after: list[str]
+    same_process: bool
+    journal: list[str]
+
+    def of(self, verb: str) -> list[Outcome]:
+        return [each for each in self.outcomes if each.attack.verb == verb]
+
+
+@pytest.fixture(scope="module")
+def campaign(siege: Siege) -> Campaign:
+    siege.attack("plant", directory=PLANTED, target=TARGET)
+    pid, before, since = siege.host.pid("supervdsm"), siege.state(), siege.now()
+    split = connections([attack for verb in VERBS for attack in attacks(verb)])
+    answers = siege.attack("talk", connections=[encoded(each) for each in split])
+    return Campaign(
+        outcomes=[
+            outcome
+            for connection, told in zip(split, answers, strict=True)
+            for outcome in outcomes(connection, told)
+        ],
+        before=before,
+        after=siege.state(),
+        same_process=siege.host.pid("supervdsm") == pid,
+        journal=siege.journal("supervdsm", since).splitlines(),
+    )
+
+
+@pytest.mark.parametrize(("verb", "about"), PAIRS, ids=lambda each: getattr(each, "value", each))
+def test_hostile_arguments_are_refused(campaign: Campaign, verb: str, about: About) -> None:
+    mine = [each for each in campaign.of(verb) if each.attack.about is about]
+    assert mine
+    assert [f"{each.refused}: {each}" for each in mine if each.refused] == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_errors_are_declared_and_tell_nothing(campaign: Campaign, verb: str) -> None:
+    assert [f"{each.told}: {each}" for each in campaign.of(verb) if each.told] == []
+
+
+def test_refused_calls_change_nothing(campaign: Campaign) -> None:
+    assert campaign.after == campaign.before
+    assert campaign.same_process
+    assert not [line for line in campaign.journal if "audit: unexpected " in line]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_call_leaves_one_line(campaign: Campaign, verb: str) -> None:
+    # Each connection but those of Hello's own attacks began with a Hello.
+    written = Counter(
+        match[1]
+        for line in campaign.journal
+        if (match := re.match(rf"{AUDIT}call {re.escape(PREFIX)}(\S+) by vdsm\[\d+\] flow=", line))
+    )
+    poll = VERBS[verb].promise.poll
+    calls = [each for each in campaign.of(verb) if not each.attack.malformed]
+    expected = sum(bool(each.error) or not poll for each in calls)
+    if verb == "service.Hello":
+        assert written[verb] > expected
+    else:
+        assert written[verb] == expected
+
+
+def test_no_line_of_the_journal_is_forged(campaign: Campaign) -> None:
+    """Every line begins with what supervdsm itself writes; nothing that was sent begins one."""
+    beginning = re.compile(rf"{AUDIT}(call org\.ovirt\.supervdsm\.|refused vdsm\[)")
+    assert [line for line in campaign.journal if line and not beginning.match(line)] == []
+    assert all(line.isascii() and line.isprintable() for line in campaign.journal)
+
+
+# --- links that are swapped in ------------------------------------------------------------------
+
+PREPARE = f"""
+    mkdir -p {OUTSIDE}/t /srv/attack-lease
+    chown -R 36:36 {OUTSIDE}; chmod -R 777 {OUTSIDE}
+    mount -t tmpfs tmpfs {OUTSIDE}/t
+    chmod 777 {OUTSIDE}/t
+    truncate -s 1M {OUTSIDE}/t/ids
+    podman exec supervdsm sanlock direct init -s LS:1:/host{OUTSIDE}/t/ids:0
+    chown 36:36 {OUTSIDE}/t/ids; chmod 666 {OUTSIDE}/t/ids
+"""
+
+
+@pytest.fixture(scope="module")
+def outside(siege: Siege) -> Iterator[Siege]:
+    """A place outside of vdsm's tree: a mount that is in use, open to all, with a lease in it."""
+    siege.host.sh(PREPARE)
+    user = siege.host.start("sh", "-c", f"cd {OUTSIDE}/t && exec cat")
+    try:
+        yield siege
+    finally:
+        assert user.stdin is not None
+        user.stdin.close()
+        user.wait()
+        siege.host.sh(f"umount {OUTSIDE}/t")
+
+
+@pytest.mark.parametrize("level", ["last", "upper"])
+@pytest.mark.parametrize("verb", WALKS)
+def test_a_link_swapped_in_is_not_followed(outside: Siege, verb: str, level: str) -> None:
+    before = mounts(outside)
+    # Fuser looks at no file, and umount(2) answers the same for a link and for what is no mount.
+    tells = verb != "storage.Fuser" and (verb, level) != ("storage.Umount", "last")
+    told = outside.attack(
+        "race", verb=verb, level=level, directory=f"{TARGET}-race-{verb}-{level}",
+        outside=f"/host{OUTSIDE}", least=LEAST, most=BOUND if tells else MOST,
+    )  # fmt: skip
+    outcomes = json.dumps(told["outcomes"], indent=1)
+    print(outcomes)
+    assert told["told"] == []
+    assert mounts(outside) == before
+    assert ("symbolic link" in outcomes) == tells
+    assert any("symbolic link" not in outcome for outcome in told["outcomes"])
+    if verb == "storage.ValidateAccess":
+        assert "ok" not in told["outcomes"]
+
+
+def mounts(siege: Siege) -> list[str]:
+    """Return all mounts that are not vdsm's own, as the host and supervdsm see them."""
+    pids = f"1 {siege.host.pid('supervdsm')}"
+    return siege.host.sh(
+        f"for pid in {pids}; do awk '{{ print $3, $4, $5 }}' /proc/$pid/mountinfo; done"
+        " | grep -v -e /overlay -e /rhev | sort"
+    ).splitlines()
