@@ -34,8 +34,8 @@ _PATH: Final = "path"
 _SHARED: Final = re.compile(r" *\d+ \d+ SH")
 """One of several owners of the lease above it."""
 _LINE: Final = re.compile(
-    r"(?P<offset>\d{8,}) (?P<lockspace>.{36,48}?) (?P<resource>.{48})"
-    r" (?P<timestamp>\d{10,}) (?P<own>\d{4,}) (?P<gen>\d{4,})(?: (?P<lver>\d+))?"
+    r"(?P<offset>\d{8,20}) (?P<lockspace>.{36,48}?) (?P<resource>.{48})"
+    r" (?P<timestamp>\d{10,20}) (?P<own>\d{4,20}) (?P<gen>\d{4,20})(?: (?P<lver>\d{1,20}))?"
 )
 
 
@@ -82,7 +82,8 @@ def _checked(offset: int, size: int | None, block_size: int, alignment: int) -> 
 def parse(text: str, path: str) -> list[SanlockLease]:
     """Read the output. Raises SanlockDumpFailed for a line that is not understood."""
     leases = []
-    for line in text.splitlines()[1:]:
+    # Not splitlines(): a name may have what Unicode takes for the end of a line.
+    for line in text.removesuffix("\n").split("\n")[1:]:
         if _SHARED.fullmatch(line):
             continue
         match = _LINE.fullmatch(line)

@@ -152,7 +152,10 @@ class Parser:
     def _find_blank_line(self) -> tuple[int, int]:
         """Where the line before the blank line ends, and the size of both line ends."""
         buffer, start = self._buffer, self._scanned
-        plain, crlf = buffer.find(b"\n\n", start), buffer.find(b"\n\r\n", start)
+        # No further than it may be: behind it there can be thousands of other frames.
+        most = self._limits.header_bytes + len("\n\r\n")
+        plain = buffer.find(b"\n\n", start, most)
+        crlf = buffer.find(b"\n\r\n", start, most if plain < 0 else plain + len("\n\n"))
         if crlf < 0 or 0 <= plain < crlf:
             return plain, 2
         return crlf, 3

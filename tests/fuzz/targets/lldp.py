@@ -18,9 +18,9 @@ def run(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     try:
         heard = lldp_tlvs.decode(text)
-        found = {one.name: LldpNeighbour(True, lldp_tlvs.tlvs(one)) for one in heard}
     except ValueError:
         return
+    found = {one.name: LldpNeighbour(True, lldp_tlvs.tlvs(one)) for one in heard}
     for neighbour in found.values():
         for tlv in neighbour.tlvs:
             require(0 < tlv.type <= 127, "a type that is none")

@@ -22,6 +22,8 @@ _ORGANIZATION: Final = 127
 _LINK_AGGREGATION: Final = 7
 _CAPABLE: Final = 0x01
 _AGGREGATED: Final = 0x02
+_MAX_DIGITS: Final = 10
+"""Of a port's number, which has 32 bits."""
 
 _SUBTYPES: Final = {"mac": "MAC", "ifname": "Ifname", "ifalias": "IfAlias", "local": "Local"}
 """Of a chassis or port ID; an address (`ip`) is `IPv4` or `IPv6`."""
@@ -193,7 +195,7 @@ def _aggregation(heard: Heard, port: _Port) -> Iterator[LldpTlv]:
                 yield _link_aggregation(octets[0], int.from_bytes(octets[1:], "big"))
                 return
     for value in port.aggregation:
-        if value.value.isdecimal():
+        if value.value.isdecimal() and len(value.value) <= _MAX_DIGITS:
             yield _link_aggregation(_CAPABLE | _AGGREGATED, int(value.value))
 
 

@@ -96,3 +96,15 @@ def test_what_cannot_be_read_is_refused_before_anything_runs(
     with pytest.raises(InvalidArgument) as caught:
         sanlock_direct.dump(**arguments, data_center=Path("/rhev/data-center"))  # type: ignore[arg-type]
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", ["a\x1cb", "a\u2028b", "a\x85b", "a\rb"])
+def test_a_name_with_what_others_take_for_the_end_of_a_line(name: str) -> None:
+    lease = SanlockLease(MIB, DOMAIN, name, 1, 2, 3, 4)
+    assert sanlock_direct.parse(HEAD + line(lease), "x") == [lease]
+
+
+def test_a_number_without_end_is_refused() -> None:
+    text = line(SanlockLease(MIB, DOMAIN, "SDM", 1, 2, 3, 4)).replace(" 4\n", " " + "4" * 5000)
+    with pytest.raises(SanlockDumpFailed, match="not understood"):
+        sanlock_direct.parse(HEAD + text, "x")

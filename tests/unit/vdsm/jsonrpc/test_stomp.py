@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """STOMP frames: round trips, bytes cut anywhere, hostile bytes."""
 
+import time
 from contextlib import suppress
 from itertools import pairwise
 
@@ -143,3 +144,24 @@ def test_heart_beat(header: str | None, times: tuple[int, int]) -> None:
 def test_wrong_heart_beat(header: str) -> None:
     with pytest.raises(FrameError):
         heart_beat(header)
+
+
+@pytest.mark.parametrize(
+    "data", [b"BEGIN\na:b\n\r\n\n\0", b"BEGIN\n\n\r\n\0", b"BEGIN\r\n\r\n\n\0"]
+)
+def test_of_two_blank_lines_the_first_ends_the_headers(data: bytes) -> None:
+    with pytest.raises(FrameError, match="has no body"):
+        list(Parser(CLIENT_COMMANDS, LIMITS).feed(data))
+
+
+def test_many_frames_at_once_take_as_long_as_one_by_one() -> None:
+    """Each was once looked for to the end of all that had come: seconds for 256 KiB."""
+
+    def seconds(count: int) -> float:
+        data = b"BEGIN\na:b\n\n\0" * count
+        begin = time.process_time()
+        assert sum(1 for _ in Parser(CLIENT_COMMANDS, FrameLimits()).feed(data)) == count
+        return time.process_time() - begin
+
+    few = min(seconds(1000) for _ in range(3))
+    assert min(seconds(16_000) for _ in range(3)) < 60 * few  # 16, if it is linear; 256, if not

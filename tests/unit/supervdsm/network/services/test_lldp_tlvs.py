@@ -126,6 +126,10 @@ def test_the_older_form_of_link_aggregation_is_reported_as_the_newer_one() -> No
     }
 
 
+def test_a_port_id_that_no_frame_can_hold_is_left_out() -> None:
+    assert heard_of('"port": [{"aggregation": [{"value": "' + "7" * 5000 + '"}]}]') == []
+
+
 def test_a_port_that_could_be_aggregated_says_so() -> None:
     (tlv,) = heard_of(
         '"unknown-tlvs": [{"unknown-tlv": [{"oui": "00,80,C2", "subtype": "7", '
