@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A storage server dies under load: its domain alone is hurt, for as long as it is dead.
 
-One domain is on NFS, whose packets vanish for a while; the other is a directory of the host. Both
-have the locks of a local domain: what sanlock does about a dead server is not looked at here.
+One domain is on NFS, whose packets vanish for a while, and the host has an id there, by sanlock;
+the other is a directory of the host. No lease is held on the dying domain: a host that loses one is
+looked at in test_sanlock.py.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from storage.engine import LOCALFS, NFS, Call
 from storage.engine import Engine as StorageEngine
 from storage.engine import Refused as CallRefused
 from vm.engine import Engine, Lost, Refused, Session
+from vm.leases import CLIENT, IO_TIMEOUT, exported, host_ids
 
 SERVER = "127.0.0.9"
 """An address of its own: other tests reach the same server by another one."""
-EXPORT = f"{SERVER}:/srv/dying"
-EXPORTS = "/etc/exports.d/dying.exports"
+DYING = "/srv/dying"
 DIRECTORY = "/srv/well"
+HOST_ID = 1
 LIMIT_S = 60.0
 """What one operation on a domain may take."""
 GRACE_S = 30.0
@@ -81,6 +83,17 @@ class World:
             second["actual"] and second["valid"],
         )
 
+    def has_host_id(self) -> bool:
+        """Whether the host has its id in the dying domain: the monitor and sanlock agree."""
+        acquired = self.engine.call("Host.getStorageRepoStats")[self.dying.domain]["acquired"]
+        return bool(acquired) and host_ids(self.vm) == {self.dying.domain: HOST_ID}
+
+    def wait_for_host_id(self, wanted: bool, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while self.has_host_id() is not wanted:
+            assert time.monotonic() < deadline, self.vm.sh(f"{CLIENT} status")
+            time.sleep(1)
+
     def wait_for_vitals(self, wanted: tuple[bool, bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while self.vitals() != wanted:
@@ -89,54 +102,40 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(vm: Machine, engine: Engine) -> Iterator[World]:
+def world(leased: Machine, engine: Engine) -> Iterator[World]:
     """Both domains, watched."""
-    vm.sh(
-        f"mkdir -p /srv/dying {DIRECTORY}; chown 36:36 /srv/dying {DIRECTORY};"
-        "mkdir -p /etc/exports.d;"
-        f"echo '/srv/dying 127.0.0.0/8(rw,sync,no_subtree_check,insecure)' > {EXPORTS};"
-        "systemctl start nfs-server.service; exportfs -ra",
-        timeout=300,
-    )
+    engine.reconnect()  # vdsm may have been restarted for the leases
+    leased.sh(f"mkdir -p {DIRECTORY}; chown 36:36 {DIRECTORY}")
     call = through(engine)
-    made = [
-        StorageEngine(call, LOCALFS, {"connection": path}) for path in ("/srv/dying", DIRECTORY)
-    ]
-    for each in made:
-        each.connect_server()
-        each.create_domain()
-        each.disconnect_server()
-    world = World(
-        vm,
-        engine,
-        # Version 3: a connection of its own, and a server that never waits for lost clients.
-        StorageEngine(
-            call,
-            NFS,
-            {"connection": EXPORT, "protocol_version": "3"},
-            domain=made[0].domain,
-        ),
-        made[1],
-        [engine.session() for _ in range(LOAD)],
-    )
-    try:
-        for each in (world.dying, world.well):
-            each.connect_server()
-            call("Host.startMonitoringDomain", {"sdUUID": each.domain, "hostID": 1})
-        yield world
-    finally:
-        world.server(alive=True)
-        for session in world.sessions:
-            session.close()
-        for each in (world.dying, world.well):
-            engine.call("Host.stopMonitoringDomain", timeout=300, sdUUID=each.domain)
-            each.disconnect_server()
-        vm.sh(f"rm {EXPORTS}; exportfs -ra; rm -rf /srv/dying {DIRECTORY}")
+    # Version 3: a connection of its own, and a server that never waits for lost clients.
+    connection = {"connection": f"{SERVER}:{DYING}", "protocol_version": "3"}
+    dying = StorageEngine(call, NFS, connection)
+    well = StorageEngine(call, LOCALFS, {"connection": DIRECTORY})
+    sessions = [engine.session() for _ in range(LOAD)]
+    world = World(leased, engine, dying, well, sessions)
+    with exported(leased, DYING):
+        try:
+            for each in (dying, well):
+                each.connect_server()
+                each.create_domain()
+                watched = {"sdUUID": each.domain, "hostID": HOST_ID}
+                call("Host.startMonitoringDomain", watched)
+            yield world
+        finally:
+            world.server(alive=True)
+            for session in sessions:
+                session.close()
+            for each in (dying, well):
+                engine.call("Host.stopMonitoringDomain", timeout=300, sdUUID=each.domain)
+                each.disconnect_server()
+            leased.sh(f"rm -rf {DIRECTORY}")
 
 
 def test_a_dead_server_hurts_its_own_domain_alone(world: World, report: Report) -> None:
     vdsm = world.vm.pid("vdsm")
     world.wait_for_vitals((True, True), GRACE_S + 30)
+    world.wait_for_host_id(True, GRACE_S + 30)
+    sanlock = world.vm.pid("vdsm-sanlock")
     for session in world.sessions:
         assert "disktotal" in world.stats(world.dying, session)[1]
     before = [world.stats(world.well)[0] for _ in range(10)]
@@ -158,6 +157,9 @@ def test_a_dead_server_hurts_its_own_domain_alone(world: World, report: Report) 
     answers = [call.result() for call in calls]
     assert all(isinstance(answer, Refused) and answer.code > 0 for answer in answers), answers
     world.wait_for_vitals((False, True), GRACE_S)
+    # Nobody has a lease that hangs on it, so nobody is killed.
+    world.wait_for_host_id(False, 8 * IO_TIMEOUT + GRACE_S)
+    assert world.vm.pid("vdsm") == vdsm
 
     ratio = statistics.median(meanwhile) / statistics.median(before)
     report(
@@ -175,7 +177,10 @@ def test_a_dead_server_hurts_its_own_domain_alone(world: World, report: Report) 
     world.wait_for_vitals((True, True), 2 * LIMIT_S + GRACE_S)
     report(f"the domain was well {time.monotonic() - back:.0f} s after its server came back")
     assert "disktotal" in world.stats(world.dying)[1]
+    world.wait_for_host_id(True, 2 * LIMIT_S + GRACE_S)
+    report(f"the host had its id {time.monotonic() - back:.0f} s after its server came back")
     assert world.vm.pid("vdsm") == vdsm
+    assert world.vm.pid("vdsm-sanlock") == sanlock
     left = "ps -eo stat,comm | awk '$2 == \"vdsm-files\" && $1 ~ /^[DZ]/'"
     world.vm.wait(f'[ -z "$({left})" ]', timeout=60)
 
