@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import sys
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, TextIO
@@ -111,7 +110,10 @@ class _Calm(logging.StreamHandler[TextIO]):
         super().__init__(sys.stdout)
         self._waiting: list[str] = []
         self._size = 0
-        self._guard = threading.RLock()
+        # logging holds it while it calls emit(), and StreamHandler.flush() takes it: one of our own
+        # beside it would be taken in both orders.
+        assert self.lock is not None
+        self._guard = self.lock
 
     def line(self, text: str, later: bool) -> None:
         """Write a line of ASCII, in its turn. Raises OSError."""

@@ -176,3 +176,30 @@ def test_lines_that_may_come_later_keep_their_order_and_none_is_lost() -> None:
         *["one", "two", "three", "four", "five", "-", "six", "seven"],
         *["many"] * 200,
     ]
+
+
+CROWD = """
+import logging, threading
+from vdsm_contract import systemd
+systemd.log_to_journal("INFO")
+log = logging.getLogger("crowd")
+def talk():
+    for _ in range(3000):
+        log.info("said")
+def flush():
+    for _ in range(3000):
+        systemd.log_line(log, logging.INFO, "later", later=True)
+        systemd.flush_log()
+threads = [threading.Thread(target=one) for one in (talk, flush, talk, flush)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_log_and_flush_do_not_wait_for_each_other() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROWD], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert len(done.stdout.splitlines()) == 12_000
