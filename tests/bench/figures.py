@@ -56,7 +56,7 @@ def _table(case: str, records: Sequence[Record]) -> str:
         rows.append(
             (
                 one.what,
-                f"{one.scale:g}" if one.scale else "",
+                f"{one.scale:,.0f}" if one.scale else "",
                 quantity(one.p50, one.unit),
                 " to ".join(quantity(edge, one.unit) for edge in one.spread) if one.n > 1 else "",
                 quantity(one.p99, one.unit) if many else "",

@@ -38,7 +38,9 @@ def draw(records: Sequence[Record], case: str, path: Path, *, rate: bool = False
             [drawn] = axes.plot(scales, medians, "o-", label=name, linewidth=width)
             if line[0].unit == "s":
                 tails = [one.p99 * factor for one in line]
-                axes.plot(scales, tails, ":", color=drawn.get_color(), linewidth=width / 2)
+                axes.plot(
+                    scales, tails, ":", color=drawn.get_color(), linewidth=max(width / 2, 0.8)
+                )
         _axes(axes, records, case, rate=rate)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.tight_layout()

@@ -24,6 +24,7 @@ from vdsm.jsonrpc.rpc import Origin, Outcome, RawParams, Request
 from vdsm.jsonrpc.schema import Schema, redact
 from vdsm_contract import flow
 from vdsm_contract.errors import ContractError, InvalidArgument, NetworkConfigError
+from vdsm_contract.systemd import log_line
 
 log = logging.getLogger(__name__)
 
@@ -168,21 +169,24 @@ def _log_call(call: Call, outcome: Outcome, arrived: float, began: float) -> Non
     now = time.monotonic()
     code = outcome.code if isinstance(outcome, VdsmError) else 0
     slow = now - began > SLOW_S
-    log.log(
-        logging.WARNING if slow else logging.INFO,
-        "call method=%s client=%s flow=%s code=%d duration=%.3fs waited=%.3fs%s%s",
-        # The name may be anything when it is not a verb's.
-        _one_word(call.method[:_METHOD_LENGTH]),
-        call.client,
-        _one_word(call.flow_id) or "-",
-        code,
-        now - began,
-        began - arrived,
-        " slow" if slow else "",
-        f" error={outcome.message!r}" if isinstance(outcome, VdsmError) else "",
+    level = logging.WARNING if slow else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    # The name may be anything when it is not a verb's.
+    text = (
+        f"call method={_one_word(call.method[:_METHOD_LENGTH])} client={call.client}"
+        f" flow={_one_word(call.flow_id) or '-'} code={code}"
+        f" duration={now - began:.3f}s waited={began - arrived:.3f}s"
     )
+    if slow:
+        text += " slow"
+    if isinstance(outcome, VdsmError):
+        text += f" error={outcome.message!r}"
+    log_line(log, level, text)
 
 
 def _one_word(text: str) -> str:
     """Text of a client as a field of a log line: it can neither end the line nor add a field."""
+    if text.isprintable() and " " not in text:
+        return text
     return "".join(c if c.isprintable() and c != " " else "?" for c in text)
