@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 from vdsm_contract import flow
 
@@ -112,8 +113,7 @@ class _Calm(logging.StreamHandler[TextIO]):
         self._size = 0
         # logging holds it while it calls emit(), and StreamHandler.flush() takes it: one of our own
         # beside it would be taken in both orders.
-        assert self.lock is not None
-        self._guard = self.lock
+        self._guard = cast(threading.RLock, self.lock)
 
     def line(self, text: str, later: bool) -> None:
         """Write a line of ASCII, in its turn. Raises OSError."""
