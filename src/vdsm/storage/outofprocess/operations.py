@@ -13,8 +13,9 @@ import mmap
 import os
 import stat as modes
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TypeAlias
 
 from vdsm.storage.outofprocess.walk import (
     RefusedPath,
@@ -242,56 +243,40 @@ def names(root: bytes, path: bytes) -> list[bytes]:
 
 def scan(root: bytes, path: bytes, depth: int) -> dict[bytes, Stat]:
     found: dict[bytes, Stat] = {}
+
+    def look(name: bytes, entry: os.DirEntry[str]) -> None:
+        with suppress(FileNotFoundError):  # removed meanwhile
+            found[name] = _stat(entry.stat(follow_symlinks=False))
+
     with directory(root, path) as place:
-        _scan(place, path, b"", depth, found)
+        _walk(place, path, b"", depth, look)
     return found
-
-
-def _scan(place: int, path: bytes, prefix: bytes, depth: int, found: dict[bytes, Stat]) -> None:
-    fd = _readable(place, path)
-    try:
-        below = []
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # removed meanwhile
-                name = os.fsencode(entry.name)
-                found[prefix + name] = _stat(status)
-                if depth > 1 and modes.S_ISDIR(status.st_mode):
-                    below.append(name)
-        for name in below:
-            try:
-                inner = open_directory(fd, name, path + b"/" + prefix + name)
-            except (FileNotFoundError, NotADirectoryError, RefusedPath):
-                continue  # removed or replaced meanwhile
-            try:
-                _scan(inner, path, prefix + name + b"/", depth - 1, found)
-            finally:
-                os.close(inner)
-    finally:
-        os.close(fd)
 
 
 def find(root: bytes, path: bytes, suffix: bytes, depth: int) -> list[bytes]:
     found: list[bytes] = []
+
+    def look(name: bytes, _entry: os.DirEntry[str]) -> None:
+        if name.endswith(suffix):
+            found.append(name)
+
     with directory(root, path) as place:
-        _find(place, path, b"", suffix, depth, found)
+        _walk(place, path, b"", depth, look)
     return found
 
 
-def _find(
-    place: int, path: bytes, prefix: bytes, suffix: bytes, depth: int, found: list[bytes]
-) -> None:
+_Look: TypeAlias = Callable[[bytes, "os.DirEntry[str]"], None]
+
+
+def _walk(place: int, path: bytes, prefix: bytes, depth: int, look: _Look) -> None:
+    """Shows `look` all below a place to a depth, with the path of each relative to the first."""
     fd = _readable(place, path)
     try:
         below = []
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
-                if name.endswith(suffix):
-                    found.append(prefix + name)
+                look(prefix + name, entry)
                 if depth > 1 and entry.is_dir(follow_symlinks=False):
                     below.append(name)
         for name in below:
@@ -300,7 +285,7 @@ def _find(
             except (FileNotFoundError, NotADirectoryError, RefusedPath):
                 continue  # removed or replaced meanwhile
             try:
-                _find(inner, path, prefix + name + b"/", suffix, depth - 1, found)
+                _walk(inner, path, prefix + name + b"/", depth - 1, look)
             finally:
                 os.close(inner)
     finally:

@@ -19,7 +19,7 @@ from vdsm.storage.outofprocess.pool import WorkerFiles, WorkerFileSystems
 from vdsm.storage.outofprocess.root import Limits
 
 DEADLINE_S = 30.0
-TIMEOUT_S = 1.0
+TIMEOUT_S = 4.0
 
 
 @pytest.fixture
