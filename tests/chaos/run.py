@@ -35,8 +35,8 @@ NICS: Final = tuple(f"veth_c{number}" for number in range(6))
 READERS: Final = 3
 _WHOLE: Final = 25
 """Each so many checks the domain is looked at byte by byte."""
-_RECOVERY_S: Final = 120.0
-_CALLS_S: Final = 200.0
+_RECOVERY_S: Final = 60.0
+_CALLS_S: Final = 100.0
 
 
 class Probe(Client):

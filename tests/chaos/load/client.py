@@ -16,13 +16,14 @@ from typing import Any, Final
 from chaos.connection import Connection, Lost, enter_network
 from chaos.model import Ledger, Outcome
 
-ANSWER_S: Final = 150.0
+ANSWER_S: Final = 75.0
 """After so long a call has no end. The verbs that are called here have limits below it."""
 CONNECT_S: Final = 20.0
 
-DEFECTS: Final = frozenset({"Unexpected", "ProtocolError", "incident"})
-"""Errors that say that the program is wrong, whatever was done to it."""
-_UNKNOWN: Final = DEFECTS | {"SupervdsmDied", "SupervdsmTimeout", "TimedOut"}
+DEFECTS: Final = frozenset({"Unexpected", "ProtocolError", "incident", "SupervdsmTimeout"})
+"""Errors that say that the program is wrong, whatever was done to it. A supervdsm that answers
+nobody is replaced long before a verb's limit."""
+_UNKNOWN: Final = DEFECTS | {"SupervdsmDied", "TimedOut"}
 NO_DEFECT: Final = "no call ends with a defect of the program"
 
 
