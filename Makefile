@@ -2,7 +2,7 @@
 # Short names for what people do here; the work is done by the scripts in containers/.
 .POSIX:
 .DEFAULT_GOAL := help
-.PHONY: help up down shell logs check lint unit test test-vm images archive install uninstall bench compare-designs chaos fuzz
+.PHONY: help up down shell logs check lint unit test test-vm images reproduce archive install uninstall bench compare-designs chaos fuzz
 
 # The test host that up, down, shell and logs mean.
 NAME ?= demo
@@ -50,6 +50,9 @@ test-vm: ## only the ring that needs a whole kernel
 
 images: ## build both images
 	containers/images
+
+reproduce: ## build both images twice from nothing, aside: are they the same?
+	containers/images --reproduce
 
 archive: ## build both images, and put them into one file for hosts that reach no registry
 	containers/archive
