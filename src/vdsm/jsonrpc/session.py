@@ -25,6 +25,7 @@ VERSION = "1.2"
 REQUEST_QUEUES = ("jms.topic.vdsm_requests", "jms.topic.vdsm_irs_requests")
 FLOW_ID = "ovirtCorrelationId"
 _FLOW_ID_LENGTH = 128
+_DESTINATION_LENGTH = 255  # its parents are looked up, too, and each dot makes one more
 # Headers of a SEND that belong to that frame alone and do not travel with a forwarded message.
 _OWN_HEADERS = frozenset({"content-length", "receipt", "destination", "subscription", "message-id"})
 
@@ -129,7 +130,7 @@ class Session:
         self._receipt(frame)
 
     def _subscribe(self, frame: Frame) -> None:
-        identity, destination = _header(frame, "id"), _header(frame, "destination")
+        identity, destination = _header(frame, "id"), _destination(frame)
         if frame.headers.get("ack", "auto") != "auto":
             raise FrameError("only ack:auto is supported")
         if identity in self._subscriptions:
@@ -153,7 +154,7 @@ class Session:
         self._end()
 
     def _send(self, frame: Frame) -> None:
-        destination = _header(frame, "destination")
+        destination = _destination(frame)
         if "transaction" in frame.headers:
             raise FrameError("transactions are not supported")
         if any(destination == q or destination.startswith(q + ".") for q in REQUEST_QUEUES):
@@ -219,6 +220,13 @@ def _header(frame: Frame, name: str) -> str:
     value = frame.headers.get(name)
     if not value:
         raise FrameError(f"{frame.command} lacks the header {name}")
+    return value
+
+
+def _destination(frame: Frame) -> str:
+    value = _header(frame, "destination")
+    if len(value) > _DESTINATION_LENGTH:
+        raise FrameError(f"the destination is longer than {_DESTINATION_LENGTH} characters")
     return value
 
 
