@@ -63,7 +63,7 @@ install: ## install the pair on this host
 uninstall: ## take it away again
 	containers/uninstall
 
-bench: ## measure calls, recovery, footprint and changes of networks in machines of their own
+bench: ## measure everything in docs/performance.md, and write it: 2 hours, on a quiet machine
 	containers/bench
 
 compare-designs: $(VENV)/installed ## kill models of oVirt's four designs, write docs/design-comparison.md: ROUNDS=3
