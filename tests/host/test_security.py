@@ -5,6 +5,7 @@ All calls are made when the first test wants one; each test looks at what came o
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,9 +23,13 @@ from vdsm_contract.limits import MAX_MESSAGE
 
 PAIRS = [(verb, about) for verb in VERBS for about in About if about in abouts(verb)]
 WALKS = [verb for verb in VERBS if Kind.PATH in kinds(verb)]
-LEAST, MOST = 20, 60
-"""Calls that must meet the link and those that must meet the place; calls where none can tell."""
-BOUND = 300
+LEAST = int(os.environ.get("VDSM_SECURITY_ROUNDS", "10"))
+"""Calls that must meet the link, and as many that must meet the place. More of them by hand."""
+MOST = 3 * LEAST
+"""Calls where nothing tells which of both was met."""
+BOUND = 30 * LEAST
+SECONDS = 500
+"""What all races together may take."""
 AUDIT = r"(?:INFO|WARNING) supervdsm\.audit: "
 OUTSIDE = "/srv/attack-outside"
 
@@ -72,18 +77,24 @@ def door(siege: Siege) -> Door:
         short = [[name.rpartition(".")[2] for name in one] for one in names]
         return dict(zip(VERBS, short, strict=True))
 
-    def talk(*ways: list[Any]) -> dict[str, list[str]]:
-        return errors(siege.attack("talk", connections=list(ways)))
-
     unknown = siege.outside("talk", connections=[base64s(call) for call in calls.values()])
+    ways: list[list[Any]] = [
+        [base64s(call) for call in calls.values()],
+        [base64s(stale, call) for call in calls.values()],
+        [base64s(HELLO, call[:-1]) for call in calls.values()],
+        [[*base64s(HELLO), [*base64s(call), MAX_MESSAGE]] for call in calls.values()],
+    ]
+    answers = siege.attack("talk", connections=[each for way in ways for each in way])
+    count = len(calls)
+    silent, old, cut, large = (
+        errors(answers[way * count : (way + 1) * count]) for way in range(len(ways))
+    )
     return Door(
         unknown=errors(unknown),
-        silent=talk(*(base64s(call) for call in calls.values())),
-        stale=talk(*(base64s(stale, call) for call in calls.values())),
-        cut=talk(*(base64s(HELLO, call[:-1]) for call in calls.values())),
-        large=talk(
-            *([*base64s(HELLO), [*base64s(call), MAX_MESSAGE]] for call in calls.values()),
-        ),
+        silent=silent,
+        stale=old,
+        cut=cut,
+        large=large,
         journal=siege.journal("supervdsm", since),
     )
 
@@ -204,38 +215,59 @@ PREPARE = f"""
 """
 
 
+RACES = [(verb, level) for verb in WALKS for level in ("last", "upper")]
+
+
+def tells(verb: str, level: str) -> bool:
+    """Whether an answer tells that a link was met.
+
+    Fuser looks at no file, and umount(2) answers the same for a link and for what is no mount.
+    """
+    return verb != "storage.Fuser" and (verb, level) != ("storage.Umount", "last")
+
+
 @pytest.fixture(scope="module")
-def outside(siege: Siege) -> Iterator[Siege]:
-    """A place outside of vdsm's tree: a mount that is in use, open to all, with a lease in it."""
+def races(siege: Siege) -> Iterator[dict[str, Any]]:
+    """How all races ended, and the mounts before and after them.
+
+    Outside of vdsm's tree there is a mount that is in use, open to all, with a lease in it.
+    """
     siege.host.sh(PREPARE)
     user = siege.host.start("sh", "-c", f"cd {OUTSIDE}/t && exec cat")
+    before = mounts(siege)
+    races = [
+        {
+            "verb": verb,
+            "level": level,
+            "directory": f"{TARGET}-race-{verb}-{level}",
+            "most": BOUND if tells(verb, level) else MOST,
+        }
+        for verb, level in RACES
+    ]
     try:
-        yield siege
+        told = siege.attack(
+            "race", outside=f"/host{OUTSIDE}", least=LEAST, races=races, timeout=SECONDS
+        )
+        report = dict(zip(RACES, told, strict=True))
+        yield {"mounts": (before, mounts(siege)), **{"-".join(one): report[one] for one in RACES}}
     finally:
-        assert user.stdin is not None
-        user.stdin.close()
-        user.wait()
+        user.communicate()
         siege.host.sh(f"umount {OUTSIDE}/t")
 
 
 @pytest.mark.parametrize("level", ["last", "upper"])
 @pytest.mark.parametrize("verb", WALKS)
-def test_a_link_swapped_in_is_not_followed(outside: Siege, verb: str, level: str) -> None:
-    before = mounts(outside)
-    # Fuser looks at no file, and umount(2) answers the same for a link and for what is no mount.
-    tells = verb != "storage.Fuser" and (verb, level) != ("storage.Umount", "last")
-    told = outside.attack(
-        "race", verb=verb, level=level, directory=f"{TARGET}-race-{verb}-{level}",
-        outside=f"/host{OUTSIDE}", least=LEAST, most=BOUND if tells else MOST,
-    )  # fmt: skip
-    outcomes = json.dumps(told["outcomes"], indent=1)
+def test_a_link_swapped_in_is_not_followed(races: dict[str, Any], verb: str, level: str) -> None:
+    race = races[f"{verb}-{level}"]
+    outcomes = json.dumps(race["outcomes"], indent=1)
     print(outcomes)
-    assert told["told"] == []
-    assert mounts(outside) == before
-    assert ("symbolic link" in outcomes) == tells
-    assert any("symbolic link" not in outcome for outcome in told["outcomes"])
+    assert race["told"] == []
+    before, after = races["mounts"]
+    assert after == before
+    assert ("symbolic link" in outcomes) == tells(verb, level)
+    assert any("symbolic link" not in outcome for outcome in race["outcomes"])
     if verb == "storage.ValidateAccess":
-        assert "ok" not in told["outcomes"]
+        assert "ok" not in race["outcomes"]
 
 
 def mounts(siege: Siege) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from machines import ROOT, Machine
 from security.campaign import base64s
-from security.secrets import WORD, Marks, calls, in_base64
+from security.marks import WORD, Marks, calls, in_base64
 from security.siege import Siege
 from security.verbs import HELLO, VERBS, Shape, arguments, good, message, replaced
 

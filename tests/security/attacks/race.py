@@ -2,11 +2,11 @@
 # ruff: noqa: PTH101, PTH103, PTH211
 """Swaps a place in vdsm's tree with a link that leads out, all the time, while calls name it.
 
-stdin: {"socket", "contract", "verb", "level", "directory", "outside", "least", "most"}. `level`
-says what is swapped: the last component of the path, or the one above it. `outside` is what the
-link leads to, as supervdsm's container sees it. Prints how many calls ended in what way, and the
-good answers that are not empty: each of them came from outside. Ends after `most` calls, or once
-both the link and the place itself were met `least` times.
+stdin: {"socket", "contract", "outside", "least", "races"}, and of each race {"verb", "level",
+"directory", "most"}. `level` says what is swapped: the last component of the path, or the one above
+it. `outside` is what the link leads to, as supervdsm's container sees it. Prints how many calls
+ended in what way, and the good answers that are not empty: each of them came from outside. Each
+race ends after `most` calls, or once both the link and the place itself were met `least` times.
 """
 
 import collections
@@ -15,11 +15,14 @@ import json
 import os
 import signal
 import sys
+import time
 
 from varlink import Connection
 
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
+PAUSE_S = 50e-6
+"""Far shorter than a call: it leaves the other side a processor to run on."""
 
 
 def swap_forever(first, second):
@@ -31,6 +34,7 @@ def swap_forever(first, second):
     while True:
         # It fails while something is mounted on one of them.
         libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE)
+        time.sleep(PAUSE_S)
         rounds += 1
         if rounds % 1000 == 0 and os.getppid() != parent:
             os._exit(0)
@@ -61,18 +65,17 @@ def parameters(verb, path):
     return {"fsFile": path} | ({"lazy": True} if verb == "storage.Umount" else {})
 
 
-def main():
-    config = json.load(sys.stdin)
-    verb = config["verb"]
-    first, second, path = prepare(config["directory"], config["level"], config["outside"])
+def race(config, verb, level, directory, most):
+    """Call until enough was met; return the outcomes, and what was told of the outside."""
+    first, second, path = prepare(directory, level, config["outside"])
     outcomes, told = collections.Counter(), []
+    met = {True: 0, False: 0}
     swapper = os.fork()
     if swapper == 0:
         swap_forever(first, second)
     try:
         connection = Connection(config["socket"], config["contract"])
-        met = {True: 0, False: 0}
-        while sum(met.values()) < config["most"] and min(met.values()) < config["least"]:
+        while sum(met.values()) < most and min(met.values()) < config["least"]:
             name, answer = connection.call(verb, **parameters(verb, path))
             reason = answer.get("reason", answer.get("stderr", ""))
             outcomes[f"{name} {reason}".strip()[:120]] += 1
@@ -81,12 +84,17 @@ def main():
                 told.append(answer)
             if verb == "storage.Mount" and name == "ok":
                 # The place has one name or the other, and keeps it while it is a mount point.
-                for name in (path, path.replace(first, second, 1)):
-                    connection.call("storage.Umount", fsFile=name, lazy=True)
+                for place in (path, path.replace(first, second, 1)):
+                    connection.call("storage.Umount", fsFile=place, lazy=True)
     finally:
         os.kill(swapper, signal.SIGKILL)
         os.waitpid(swapper, 0)
-    json.dump({"outcomes": outcomes, "told": told[:5]}, sys.stdout)
+    return {"outcomes": outcomes, "told": told[:5]}
+
+
+def main():
+    config = json.load(sys.stdin)
+    json.dump([race(config, **each) for each in config["races"]], sys.stdout)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from security.matrix import BEGIN, CONTAINER, END, PAGE, table, text
 from security.promises import Promise
 from security.verbs import VERBS
+from vdsm_contract.declare import Interface, seconds, verb
 
 ROOT = Path(__file__).parents[3]
 NAMED = {
@@ -41,3 +42,29 @@ def test_the_page_shows_the_table() -> None:
     """`python -m security.matrix --write` puts it there."""
     shown = PAGE.read_text().partition(BEGIN)[2].partition(END)[0].strip()
     assert shown == text()
+
+
+class New(Interface, name="org.ovirt.supervdsm.new"):
+    """Verbs that nobody has thought of yet."""
+
+    @verb(limit=seconds(10), touches="nothing")
+    def silent(self) -> None:
+        """Take nothing."""
+
+    @verb(limit=seconds(10), touches="removes a file")
+    def remove(self, path: str) -> None:
+        """Take a path of which nothing was said."""
+
+
+def test_a_new_verb_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = text()
+    monkeypatch.setitem(VERBS, "new.Silent", New.VERBS["silent"])
+    assert text() != before
+
+
+def test_a_new_verb_with_a_text_has_no_table_until_its_meaning_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(VERBS, "new.Remove", New.VERBS["remove"])
+    with pytest.raises(KeyError, match=r"new\.Remove path"):
+        table()
