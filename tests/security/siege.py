@@ -85,6 +85,7 @@ class Siege:
     def journal(self, unit: str, since: str) -> str:
         """Return what a unit wrote since the cursor `since`."""
         return self.host.sh(
+            "journalctl --sync;"
             f"journalctl --unit={unit}.service --output=cat --after-cursor={shlex.quote(since)}",
             timeout=120,
         )
