@@ -55,9 +55,10 @@ class Checker:
         self.lease = kernel.addresses(DHCP_NIC, self.start)
 
     def rebooted(self) -> None:
-        """Another boot mounts other file systems of its own, and nobody's storage."""
+        """A boot mounts file systems of its own, and nobody's storage: what is not mounted was not
+        mounted since."""
         for directory in mounts.DIRECTORIES:
-            self.book.ledger.define(mounts.register(directory), mounts.ABSENT)
+            self.book.ledger.may_become(mounts.register(directory), mounts.ABSENT)
         self.disks.stale = True
         look = self._look()
         old = self.rest
