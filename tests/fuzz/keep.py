@@ -2,8 +2,8 @@
 """Keep what a run has found: `python -m fuzz.keep TARGET DIRECTORY BYTES`.
 
 libFuzzer merges the directory into the smallest set that reaches all that it reaches; of that the
-smallest inputs are kept, of so many bytes together, beside the seeds and beside what crashed once
-(`crash-*`).
+smallest inputs are kept, MOST at most and of so many bytes together, beside the seeds and beside
+what crashed once (`crash-*`).
 """
 
 import os
@@ -14,6 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from fuzz import target
+
+MOST = 16
+"""Inputs of a target that are kept beside its seeds: a run finds the others again in minutes."""
 
 
 def main() -> None:
@@ -37,7 +40,7 @@ def main() -> None:
     kept = 0
     for data in inputs:
         left -= len(data)
-        if left < 0:
+        if left < 0 or kept == MOST:
             break
         (found.corpus / f"found-{sha256(data).hexdigest()[:12]}").write_bytes(data)
         kept += 1
