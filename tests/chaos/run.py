@@ -19,6 +19,7 @@ from chaos.check import DHCP_NETWORK, STEADY, Checker
 from chaos.connection import enter_network
 from chaos.faults import FAULTS
 from chaos.faults.harm import Harm, Target
+from chaos.faults.upgrade import releases
 from chaos.load import mounts
 from chaos.load.client import Book, Client, Gate, Refused, Unknown
 from chaos.load.disks import Disks
@@ -224,6 +225,8 @@ def main() -> int:
     machine = Machine(ROOT / "containers/testhost", words.host)
     with running(machine, seed) as run:
         without = {*words.without, *(set(Kind) - set(words.only) if words.only else ())}
+        if Kind.UPGRADE not in without:
+            releases(machine)
         faults = itertools.islice(schedule(seed, without), words.faults)
         result = run.go(faults, words.time, show=True)
     piped = words.json or not sys.stdout.isatty()

@@ -18,8 +18,8 @@ _UNTIL_ITS_END = "none"
 
 
 @cache
-def _releases(machine: Machine) -> Upgrading:
-    """Make two releases, which obey the orders to be killed; once for each host."""
+def releases(machine: Machine) -> Upgrading:
+    """Make two releases, which obey the orders to be killed; once for each host. Takes a minute."""
     upgrading = Upgrading(machine)
     for release in (ONE, TWO):
         upgrading.add(release)
@@ -29,7 +29,7 @@ def _releases(machine: Machine) -> Upgrading:
 def upgrade(target: Target, fault: Fault) -> Harm:
     """Upgrade to the release that does not run."""
     machine = target.site.machine
-    upgrading = _releases(machine)
+    upgrading = releases(machine)
     pinned = machine.sh("readlink /etc/vdsm/pins/current || true")
     goal = ONE if pinned.startswith(f"{TWO.version}-") else TWO
     upgrading.at(*([] if fault.target == _UNTIL_ITS_END else [f"kill {fault.target}"]))
