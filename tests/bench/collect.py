@@ -23,8 +23,10 @@ def main() -> None:
         else:
             print(line, end="", flush=True)
     loads = {"before": before, "after": os.getloadavg()[0]}
+    parts = {one.part for one in found} or {part}
     found += [
-        records.of_values(part, "machine", f"load {when}", 0, [round(load, 2)], "processes")
+        records.of_values(of, "machine", f"load {when}", 0, [round(load, 2)], "processes")
+        for of in parts
         for when, load in loads.items()
     ]
     records.write(file, found)
