@@ -89,6 +89,5 @@ def test_who_never_shakes_hands_is_dropped(network: Any) -> None:
 
 
 def test_others_are_served_all_the_time(network: Any) -> None:
-    assert len(network["served"]) > 3
     assert set(network["served"]) == {"served"}
     assert network["same"]

@@ -60,7 +60,7 @@ class Siege:
             f"rm -rf {KIT} {_PLACES}"
         )
 
-    def attack(self, program: str, timeout: float = 120, **config: object) -> Any:
+    def attack(self, program: str, timeout: float = 500, **config: object) -> Any:
         """Run a program as uid 36 inside of vdsm's container; return what it printed."""
         done = self.host.run(*_inside(program), stdin=_config(config), timeout=timeout)
         return json.loads(done.stdout)
