@@ -35,6 +35,8 @@ MAX_RECORDS: Final = 4000
 _METADATA = struct.Struct(">I x 4s x 48s x 10s x c 440x c")
 _RECORD = struct.Struct("48s x 11s x c c c")
 RECORD_SIZE: Final = _RECORD.size
+_GAPS: Final = (48, 60)
+"""The bytes of a record that are NUL: behind its name, and behind its offset."""
 
 _UPDATING: Final = b"u"
 _FLAG_NONE: Final = b"-"
@@ -158,6 +160,8 @@ def load_record(data: bytes) -> Record:
     name, offset, flag, _, end = _RECORD.unpack(data)
     if end != _END:
         raise XleasesError("a record does not end with a newline")
+    if any(data[place] for place in _GAPS):  # nobody would find it by its name
+        raise XleasesError(f"record {name!r} has something between its fields")
     return Record(
         _decoded(name, "name"), _number(offset, "offset"), _flag(flag, f"record {name!r}")
     )

@@ -136,3 +136,11 @@ def test_a_full_index_has_no_free_record() -> None:
 def test_a_name_that_does_not_fit_is_refused(name: str) -> None:
     with pytest.raises(XleasesError):
         xleases.dump_record(Record(name, 0))
+
+
+@pytest.mark.parametrize("place", [48, 60])
+def test_a_record_that_could_not_be_found_by_its_name_is_damaged(place: int) -> None:
+    data = bytearray(xleases.dump_record(xleases.Record("lease", 3 << 20)))
+    data[place] = ord("x")
+    with pytest.raises(xleases.XleasesError, match="between its fields"):
+        xleases.load_record(bytes(data))
