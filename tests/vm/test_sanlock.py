@@ -4,8 +4,6 @@
 The first host is the VM, with a watchdog; the second is in it (second_host.py), without one.
 """
 
-import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,40 +13,17 @@ import pytest
 from machines import Machine, Report
 from storage.client import refused, through
 from storage.engine import NFS, Engine, Refused, new_id
+from vm.leases import CLIENT, IO_TIMEOUT, dump, exported, held, host_ids, silent
 from vm.second_host import ADDRESS, FIRST, SecondHost
 
 EXPORT = "/srv/leases"
-IO_TIMEOUT = 2
-"""Seconds; oVirt's 10 would make every wait here five times as long."""
-SETTINGS = "/etc/vdsm/vdsm.conf.d/50-leases.conf"
-CLIENT = "podman exec --user sanlock vdsm-sanlock sanlock client"
 
 
 @pytest.fixture(scope="module")
-def first(vm: Machine) -> Iterator[Machine]:
-    """The VM, with a watchdog that would not reset it, and quick leases."""
-    vm.sh(
-        f"mkdir -p {EXPORT} /etc/vdsm/vdsm.conf.d; chown 36:36 {EXPORT};"
-        f"printf '[sanlock]\\nio_timeout = {IO_TIMEOUT}\\n' >{SETTINGS};"
-        "modprobe softdog soft_noboot=1; udevadm settle;"
-        "systemctl start vdsm-wdmd.service; systemctl restart vdsm.service"
-    )
-    restart_sanlock(vm)
-    try:
-        yield vm
-    finally:
-        vm.sh(f"rm -rf {SETTINGS}; podman kill --signal=TERM vdsm-wdmd || true; : >/etc/exports")
-        vm.sh("exportfs -ra; systemctl restart vdsm.service", timeout=300)
-        vm.wait("! systemctl is-active --quiet vdsm-wdmd.service")
-        vm.sh(f"modprobe -r softdog; rm -rf {EXPORT}")
-        restart_sanlock(vm)
-
-
-def restart_sanlock(host: Machine) -> None:
-    """Ask it to end, as an operator does; systemd starts it again."""
-    old = host.pid("vdsm-sanlock")
-    host.sh(f"{CLIENT} shutdown -w 1")
-    host.wait_for_restart("vdsm-sanlock", old, timeout=120)
+def first(leased: Machine) -> Iterator[Machine]:
+    """The VM, with an export for both hosts."""
+    with exported(leased, EXPORT):
+        yield leased
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +31,6 @@ def second(first: Machine) -> Iterator[SecondHost]:
     """Another host on the same export."""
     host = SecondHost(first.tool, first.name)
     host.boot()
-    first.sh(
-        f"echo '{EXPORT} 198.51.100.0/24(rw,sync,no_subtree_check,insecure)' >/etc/exports;"
-        "systemctl start nfs-server.service; exportfs -ra",
-        timeout=300,
-    )
     try:
         yield host
     finally:
@@ -143,15 +113,27 @@ def test_one_is_spm_the_other_waits_until_the_lease_has_run_out(
     assert one.spm_status()["spmStatus"] == "SPM"
 
 
-def dump(host: Machine, path: str, **more: int) -> list[dict[str, int | str]]:
-    """Leases as supervdsm reads them for StorageDomain.dump."""
-    found = host.run(
-        "varlinkctl", "--json=short", "call", "/run/vdsm/svdsm.sock",
-        "org.ovirt.supervdsm.storage.SanlockDirectDump", json.dumps({"path": path, **more}),
-    )  # fmt: skip
-    leases = json.loads(found.stdout)["leases"]
-    assert isinstance(leases, list)
-    return leases
+def test_a_host_that_loses_its_lease_stops(
+    first: Machine, engines: tuple[Engine, Engine], report: Report
+) -> None:
+    one, _ = engines
+    assert one.spm_status()["spmStatus"] == "SPM"
+    vdsm, sanlock = first.pid("vdsm"), first.pid("vdsm-sanlock")
+    began = time.monotonic()
+    with silent(first, FIRST):
+        # Its first process: when that is gone, so is all that it started.
+        first.wait(f"! kill -0 {vdsm} 2>/dev/null", timeout=400)
+        report(f"vdsm ended {time.monotonic() - began:.0f} s after its storage did")
+        assert " sig 15 " in journal(first, "vdsm-sanlock")
+        assert held(first) == []
+    back = time.monotonic()
+    first.wait_for_restart("vdsm", vdsm, timeout=400)
+    assert first.pid("vdsm-sanlock") == sanlock
+    one.resume()
+    assert one.spm_status()["spmStatus"] == "SPM"
+    report(f"it was SPM again {time.monotonic() - back:.0f} s after its storage came back")
+    assert host_ids(first) == {one.domain: one.host_id}
+    assert held(first) == [(one.domain, "SDM")]
 
 
 def test_nobody_stops_sanlock_while_the_host_has_leases(first: Machine) -> None:
@@ -168,25 +150,3 @@ def test_nobody_stops_sanlock_while_the_host_has_leases(first: Machine) -> None:
     # vdsm's own leases end with it; the host's id stays.
     assert "SDM" not in first.sh(f"{CLIENT} status")
     assert ":1:" in first.sh(f"{CLIENT} gets")
-
-
-@pytest.mark.skipif(
-    "VDSM_LOST_LEASE" not in os.environ, reason="minutes of waiting: VDSM_LOST_LEASE=1 runs it"
-)
-def test_a_host_that_loses_its_lease_stops(
-    first: Machine, engines: tuple[Engine, Engine], report: Report
-) -> None:
-    one, _ = engines
-    one.resume()
-    vdsm = first.pid("vdsm")
-    began = time.monotonic()
-    first.sh("systemctl stop nfs-server.service", timeout=300)
-    try:
-        first.wait(f"! kill -0 {vdsm} 2>/dev/null", timeout=200)
-        report(f"vdsm ended {time.monotonic() - began:.0f} s after its storage did")
-        assert "kill" in journal(first, "vdsm-sanlock")
-    finally:
-        first.sh("systemctl start nfs-server.service", timeout=300)
-    first.wait_for_restart("vdsm", vdsm, timeout=200)
-    # The lockspace is given up, and acquired anew.
-    first.wait(f"! {CLIENT} status | grep -q SDM", timeout=120)
