@@ -24,8 +24,11 @@ METRICS_FD: Final = "metrics"
 """The FileDescriptorName= of the sockets that metrics are served on; podman hands the names on."""
 
 
-_LATER_BYTES: Final = 3500
-"""Of lines that wait: what goes into a pipe in one piece is 4096 bytes (PIPE_BUF, pipe(7))."""
+_LATER_LINES: Final = 30
+"""So many lines do not wait any longer. Those of calls fill one piece then."""
+_PIECE: Final = 4096
+"""What goes into a pipe as a whole, in bytes (PIPE_BUF, pipe(7))."""
+_NAMES: Final = {level: logging.getLevelName(level) for level in (logging.DEBUG, logging.INFO)}
 _journal: Final[list[logging.Handler]] = []
 """The handlers that write for the journal, once they are set up."""
 
@@ -110,17 +113,16 @@ class _Calm(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__(sys.stdout)
         self._waiting: list[str] = []
-        self._size = 0
         # logging holds it while it calls emit(), and StreamHandler.flush() takes it: one of our own
         # beside it would be taken in both orders.
         self._guard = cast(threading.RLock, self.lock)
 
     def line(self, text: str, later: bool) -> None:
         """Write a line of ASCII, in its turn. Raises OSError."""
-        with self._guard:
-            self._waiting.append(text)
-            self._size += len(text)
-            if not later or self._size > _LATER_BYTES:
+        # No lock for a line that waits: a list takes it by one operation of the interpreter.
+        self._waiting.append(text)
+        if not later or len(self._waiting) >= _LATER_LINES:
+            with self._guard:
                 self._write_waiting()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -135,9 +137,17 @@ class _Calm(logging.StreamHandler[TextIO]):
             super().flush()
 
     def _write_waiting(self) -> None:
-        if self._waiting:
-            lines, self._waiting, self._size = self._waiting, [], 0
-            os.write(self.stream.fileno(), "".join(lines).encode())
+        """Write the lines that wait now, in pieces that a pipe takes as a whole."""
+        lines = self._waiting[:]
+        del self._waiting[: len(lines)]  # others may have added to it in the meantime
+        piece = ""
+        for line in lines:
+            if piece and len(piece) + len(line) > _PIECE:
+                os.write(self.stream.fileno(), piece.encode())
+                piece = ""
+            piece += line
+        if piece:
+            os.write(self.stream.fileno(), piece.encode())
 
 
 def log_to_journal(level: str) -> None:
@@ -162,10 +172,10 @@ def log_line(logger: logging.Logger, level: int, text: str, *, later: bool = Fal
     for it: for those that are written at each call. One that may come `later` waits for company: it
     is written with the next that may not, when there are many, or at `flush_log`.
     """
-    calm = logging.root.handlers[0] if logging.root.handlers == _journal else None
-    if isinstance(calm, _Calm) and level < logging.WARNING:
+    if level < logging.WARNING and _journal and logging.root.handlers == _journal:
+        calm = cast("_Calm", _journal[0])
         try:
-            calm.line(f"{logging.getLevelName(level)} {logger.name}: {text}\n", later)
+            calm.line(f"{_NAMES[level]} {logger.name}: {text}\n", later)
             return
         except OSError:
             pass  # logging has its own way of telling that

@@ -145,7 +145,18 @@ class Channel:
         MESSAGE_DEADLINE. Raises TimeoutError when nothing came, StreamClosed, MessageTooLarge,
         MessageTooSlow, and OSError.
         """
-        data = self._buffer or self._receive_first(timeout)
+        data = self._buffer
+        if not data:
+            # At least one: none would be no limit.
+            ticks = 0 if timeout is None else max(math.ceil(timeout * _TICKS), 1)
+            if ticks != self._ticks:
+                self._limit(ticks)
+            try:
+                data = self._recv(_CHUNK)
+            except BlockingIOError:
+                raise TimeoutError from None
+            if not data:
+                raise StreamClosed(partial=False)
         end = data.find(b"\0")
         if end == len(data) - 1:
             self._buffer = b""
@@ -168,19 +179,11 @@ class Channel:
         """Close the socket."""
         self._sock.close()
 
-    def _receive_first(self, timeout: float | None) -> bytes:
-        ticks = 0 if timeout is None else max(math.ceil(timeout * _TICKS), 1)
-        if ticks != self._ticks:
-            limit = _TIMEVAL.pack(ticks // _TICKS, ticks % _TICKS * (1_000_000 // _TICKS))
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-            self._ticks = ticks
-        try:
-            data = self._recv(_CHUNK)
-        except BlockingIOError:
-            raise TimeoutError from None
-        if not data:
-            raise StreamClosed(partial=False)
-        return data
+    def _limit(self, ticks: int) -> None:
+        """Let the kernel end a receive after that time; 0 is never."""
+        limit = _TIMEVAL.pack(ticks // _TICKS, ticks % _TICKS * (1_000_000 // _TICKS))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self._ticks = ticks
 
     def _receive_rest(self, head: bytes) -> tuple[bytes, bytes]:
         """Receive until a NUL; return the message that begins with `head`, and what follows it."""

@@ -24,6 +24,8 @@ _MAX_ARGUMENTS: Final = 1024
 _MAX_FLOW: Final = 128
 _MASK: Final = "********"
 _EMPTY: Final = '""'
+_NONE: Final = "{}"
+_OK: Final = "ok"
 
 
 def call(
@@ -36,9 +38,7 @@ def call(
     """Write the line of a call that has ended; `duration` is in seconds."""
     if peer is PROBE and error is None:
         return
-    level = logging.WARNING
-    if error is None:
-        level = logging.DEBUG if entry.verb.promise.poll else logging.INFO
+    level = entry.level if error is None else logging.WARNING
     if not _log.isEnabledFor(level):
         return
     flow_id = getattr(parameters, "flow_id", None)
@@ -47,7 +47,8 @@ def call(
         level,
         f"call {entry.method} by {peer.name}"
         f" flow={quote(flow_id, _MAX_FLOW) if flow_id else _EMPTY}"
-        f" args={arguments(entry, parameters)} outcome={outcome(error)} duration={duration:.6f}",
+        f" args={arguments(entry, parameters) if entry.arguments or parameters is None else _NONE}"
+        f" outcome={outcome(error) if error else _OK} duration={duration:.6f}",
         later=entry.touches_nothing,
     )
 
@@ -66,8 +67,6 @@ def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:
     """Return the arguments as JSON, the secret ones masked, cut to a bounded length."""
     if parameters is None:
         return "?"
-    if not entry.arguments:
-        return "{}"
     secret = entry.verb.promise.secret
     shown: dict[str, Any] = {
         name: _MASK if name in secret else getattr(parameters, name) for name in entry.arguments
@@ -75,10 +74,8 @@ def arguments(entry: Entry, parameters: msgspec.Struct | None) -> str:
     return _cut(msgspec.json.encode(shown).decode(), _MAX_ARGUMENTS)
 
 
-def outcome(error: BaseException | None) -> str:
-    """Return `ok`, or the error's name and text."""
-    if error is None:
-        return "ok"
+def outcome(error: BaseException) -> str:
+    """Return the error's name and text."""
     return f"{type(error).__name__} {quote(str(error), _MAX_ARGUMENTS)}"
 
 

@@ -79,7 +79,8 @@ class Dispatcher:
         if error is not None:
             answer = encode_error(error)
         ours = self.calls.end(in_flight, failed=error is not None)
-        self._count(caller.peer, entry, error, started)
+        if self.metrics is not None and caller.peer is not PROBE:
+            self.metrics.call(entry.method, error, time.monotonic() - started)
         if ours and error is None and entry.touches_nothing:
             try:
                 caller.answer(answer, oneway=oneway)
@@ -95,7 +96,8 @@ class Dispatcher:
     def refuse(self, entry: Entry, error: InvalidArgument, caller: Caller, *, oneway: bool) -> None:
         """Answer a call whose arguments are wrong."""
         self.calls.refused()
-        self._count(caller.peer, entry, error, time.monotonic())
+        if self.metrics is not None:
+            self.metrics.call(entry.method, error, 0.0)
         audit.call(caller.peer, entry, None, error, 0.0)
         caller.answer(encode_error(error), oneway=oneway)
 
@@ -117,10 +119,6 @@ class Dispatcher:
         if result is None:
             return _NOTHING
         return encode(OutgoingResponse(cast("msgspec.Struct", result)))
-
-    def _count(self, peer: Peer, entry: Entry, error: VerbError | None, started: float) -> None:
-        if self.metrics is not None and peer is not PROBE:
-            self.metrics.call(entry.method, error, time.monotonic() - started)
 
     def _unexpected(self, entry: Entry, defect: BaseException) -> Unexpected:
         identifier = uuid.uuid4().hex

@@ -5,6 +5,7 @@
 other than as a key of this table.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -29,6 +30,8 @@ class Entry:
     limit: float
     locked: bool
     touches_nothing: bool
+    level: int
+    """That the audit tells of a call at which ended well."""
     function: Callable[..., object]
     decoder: "msgspec.json.Decoder[msgspec.Struct]"
     arguments: tuple[str, ...]
@@ -99,6 +102,7 @@ def build(rooms: Iterable[Interface]) -> Table:
                     limit=promise.limit,
                     locked=promise.lock.mode is not LockMode.NONE,
                     touches_nothing=promise.touches == "nothing",
+                    level=logging.DEBUG if promise.poll else logging.INFO,
                     function=getattr(room, name),
                     decoder=msgspec.json.Decoder(verb.parameters),
                     # The last one is the flow id.
