@@ -3,21 +3,28 @@
 data, and back to nothing. The tests of this file follow one another."""
 
 import json
+import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host.disks_at_work import ENDED, LEAF, settle
 from machines import Machine
+from storage import consistency
 from storage.client import refused, session
-from storage.engine import BLANK, COW, NFS, PREALLOCATED, Engine, new_id
+from storage.engine import BLANK, COW, NFS, PREALLOCATED, RAW, SPARSE, Engine, new_id
 from vm.leases import CLIENT, dump, exported, held, host_ids
 
 MIB = 1 << 20
 SERVER = "127.0.0.5"
 """An address of its own: other tests reach the same server by another one."""
+SIZE = 32 * MIB
+KILLS = int(os.environ.get("VDSM_STORAGE_ROUNDS", "2"))
 MASTER, OTHER = "/srv/walk", "/srv/walk2"
 
 
@@ -28,6 +35,7 @@ def engine(leased: Machine) -> Iterator[Engine]:
         engine = Engine(call, NFS, export(MASTER), patience_s=300)
         engine.begin()
         yield engine
+    leased.sh("rm -rf /srv/seen")
 
 
 def export(directory: str) -> dict[str, Any]:
@@ -203,6 +211,66 @@ def test_leases_of_vms_are_made_found_and_removed(leased: Machine, engine: Engin
     assert [each["resource"] for each in dumped["leases"]] == ["SDM"]
     engine.end(engine.call("Lease.delete", of(names[1])))
     assert on_disk() == []
+
+
+def test_vdsm_killed_in_the_middle_leaves_the_domain_whole(
+    leased: Machine, engine: Engine, tmp_path: Path
+) -> None:
+    image, base, leaf = new_id(), new_id(), new_id()
+    engine.create_volume(image, base, size=SIZE)
+    data = f"{place(engine)}/images/{image}/{base}"
+    in_vdsm(leased, "dd", "if=/dev/urandom", f"of={data}", "bs=1M", f"count={SIZE // MIB}")
+    engine.create_volume(image, leaf, size=SIZE, form=COW, parent=(image, base))
+    before = checked(leased, engine, tmp_path / "before")
+    assert before.problems == []
+    seen: list[str] = []
+    for number in range(KILLS):
+        begin_tasks(engine, image, leaf)
+        time.sleep(random.uniform(0.0, 1.5))  # the moment is what is tried
+        leased.wait_for_restart("vdsm", leased.kill("vdsm"))
+        # The host's id outlives vdsm, and the leases end with it.
+        assert (host_ids(leased), held(leased)) == ({engine.domain: 1}, [])
+        engine.resume()
+        tasks = settle(engine)
+        seen += [task["taskResult"] for task in tasks.values()]
+        assert set(seen) <= ENDED, tasks
+        after = checked(leased, engine, tmp_path / str(number))
+        assert after.problems == []
+        assert before.volumes.items() <= after.volumes.items()
+    assert "cleanSuccess" in seen  # some were killed in the middle
+
+
+def begin_tasks(engine: Engine, image: str, volume: str) -> None:
+    """Begins to make a volume, to copy one, and to delete one."""
+    domain = {"storagedomainID": engine.domain}
+    doomed = new_id()
+    engine.create_volume(doomed, new_id(), size=SIZE)
+    engine.task("Image.delete", **domain, imageID=doomed, postZero=False, force=False)
+    engine.task("Volume.create", **domain, **engine.new_volume(new_id(), new_id(), SIZE))
+    engine.task(
+        "Volume.copy",
+        **domain,
+        imageID=image,
+        volumeID=volume,
+        dstSdUUID=engine.domain,
+        dstImgUUID=new_id(),
+        dstVolUUID=new_id(),
+        desc="",
+        volType=LEAF,
+        volFormat=RAW,
+        preallocate=SPARSE,
+        postZero=False,
+        force=False,
+    )
+
+
+def checked(host: Machine, engine: Engine, copy: Path) -> consistency.Checked:
+    """How the domain is, as its server has it."""
+    copy.mkdir()
+    # cp waits until vdsm's NFS client has given back its delegations; tar, which copies, does not.
+    host.sh(f"rm -rf /srv/seen; mkdir /srv/seen; cp -a {MASTER}/{engine.domain} /srv/seen")
+    host.copy_out(f"/srv/seen/{engine.domain}", copy / engine.domain)
+    return consistency.check(copy / engine.domain, leases=True)
 
 
 def test_nothing_is_left_at_the_end(leased: Machine, engine: Engine) -> None:
