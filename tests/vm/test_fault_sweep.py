@@ -12,7 +12,7 @@ import pytest
 from machines import ROOT, Machine, Report
 
 DIRECTORY = "/opt/sweep"
-EVERY = int(os.environ.get("VDSM_SWEEP_EVERY", "18"))
+EVERY = int(os.environ.get("VDSM_SWEEP_EVERY", "9"))
 HOSTS = 2
 """As many as it has processors. Each begins with some changes that are not of the sweep."""
 LIMIT = 600 + 4800 / EVERY
