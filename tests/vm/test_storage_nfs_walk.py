@@ -213,7 +213,10 @@ def test_leases_of_vms_are_made_found_and_removed(leased: Machine, engine: Engin
     assert on_disk() == []
 
 
-@pytest.mark.skipif(not KILLS, reason="two minutes a kill: VDSM_STORAGE_ROUNDS=2 runs it")
+@pytest.mark.skipif(
+    not KILLS,
+    reason="two minutes a kill, and few may miss the middle: VDSM_STORAGE_ROUNDS=10 runs it",
+)
 def test_vdsm_killed_in_the_middle_leaves_the_domain_whole(
     leased: Machine, engine: Engine, tmp_path: Path
 ) -> None:
@@ -238,8 +241,7 @@ def test_vdsm_killed_in_the_middle_leaves_the_domain_whole(
         after = checked(leased, engine, tmp_path / str(number))
         assert after.problems == []
         assert before.volumes.items() <= after.volumes.items()
-    if KILLS >= 10:  # fewer may all miss the middle
-        assert "cleanSuccess" in seen
+    assert "cleanSuccess" in seen  # some were killed in the middle
 
 
 def begin_tasks(engine: Engine, image: str, volume: str) -> None:
