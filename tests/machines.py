@@ -137,39 +137,9 @@ class Machine:
         return json.loads(done.stdout) if done.returncode == 0 else done.stderr
 
 
-_COMING: Final[dict[str, "subprocess.Popen[bytes]"]] = {}
-"""By name, what starts a machine ahead of the tests that want it."""
-
-
 def own_machine(tool: str, purpose: str) -> Machine:
     """A machine of this run alone."""
     return Machine(ROOT / "containers" / tool, f"{purpose}{os.getpid()}")
-
-
-@contextmanager
-def coming(machine: Machine, log: Path, *, bare: bool = False) -> Iterator[None]:
-    """Start a machine while other tests run, for `arrive`.
-
-    At the end of the block it is gone, if nobody asked for it.
-    """
-    words = [str(machine.tool), "up", "--name", machine.name, *(["--bare"] if bare else [])]
-    with log.open("wb") as output:
-        starts = subprocess.Popen(words, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    _COMING[machine.name] = starts
-    try:
-        yield
-    finally:
-        if _COMING.pop(machine.name, None) is not None:
-            starts.terminate()  # it takes away what it has begun
-            starts.wait()
-            machine.down()
-
-
-def arrive(machine: Machine, *, bare: bool = False) -> None:
-    """Start a machine, or wait for one that was started ahead."""
-    starts = _COMING.pop(machine.name, None)
-    if starts is None or starts.wait() != 0:
-        machine.up(bare=bare)
 
 
 @contextmanager
@@ -183,7 +153,7 @@ def running(tool: str, variable: str, session: pytest.Session | None = None) -> 
     kept = os.environ.get(variable)
     machine = Machine(ROOT / "containers" / tool, kept) if kept else own_machine(tool, "ring")
     try:
-        arrive(machine)
+        machine.up()
         yield machine
     finally:
         if not kept:

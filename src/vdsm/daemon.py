@@ -148,6 +148,7 @@ class _Daemon:
         names = ", ".join(str(address(sock.getsockname())) for sock in self._sockets)
         how = "TLS" if self._config.ssl else "plain TCP, for this host only,"
         log.info("vdsm %s serves %d verbs with %s on %s", RELEASE, len(self._table), how, names)
+        systemd.settle()
         systemd.notify(f"READY=1\nSTATUS=Serving on {names}")
 
     def _tls(self) -> ssl.SSLContext | None:

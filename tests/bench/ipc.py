@@ -25,6 +25,7 @@ from ipc_peers import Call, Peer
 from measure import REPEATS, in_turns, timed_threads
 from stats import Summary
 
+from vdsm_contract import systemd
 from vdsm_contract.proxy import Supervdsm
 
 FLOOR: Final = "raw echo"
@@ -107,6 +108,7 @@ def contenders() -> Iterator[dict[str, Peer]]:
         found = ours(proxy)
         for name in ipc_peers.NAMES:
             found[name] = stack.enter_context(ipc_peers.running(name, directory))
+        systemd.settle()  # as vdsm does when it is ready
         yield found
 
 

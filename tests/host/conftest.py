@@ -3,12 +3,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
 from host.upgrades import Upgrading, set_up
-from machines import ROOT, Machine, coming, own_machine, running
+from machines import ROOT, Machine, running
 
 SECONDS = 600
 """What one test may take: real services, on a machine that is shared."""
@@ -19,31 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/tests/host/" in str(item.path) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SECONDS))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def vms_on_their_way(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """Boot the VMs of the vm ring meanwhile, if that is run after this one.
-
-    Not before: they take what two cores can give for more than a minute.
-    """
-    wanted = {
-        fixture
-        for item in request.session.items
-        if "/tests/vm/" in str(item.path) and isinstance(item, pytest.Function)
-        for fixture in item.fixturenames
-    }
-    logs = tmp_path_factory.getbasetemp()
-    with ExitStack() as machines:
-        if "vm" in wanted and "VDSM_TEST_VM" not in os.environ:
-            ring = own_machine("testvm", "ring")
-            machines.enter_context(coming(ring, logs / "ring-vm.log"))
-        if "bare" in wanted:
-            plain = own_machine("testvm", "install")
-            machines.enter_context(coming(plain, logs / "install-vm.log", bare=True))
-        yield
 
 
 @pytest.fixture(scope="session")

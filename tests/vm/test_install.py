@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from host import releases
-from machines import ROOT, SERVES, Machine, Report, arrive, own_machine
+from machines import ROOT, SERVES, Machine, Report, own_machine
 from vm.boot import Witness, reboot
 from vm.engine import Engine
 from vm.kernel import Kernel
@@ -48,7 +48,7 @@ def bare() -> Iterator[Machine]:
     subprocess.run([ROOT / "containers/images"], check=True, stdout=subprocess.DEVNULL)
     machine = own_machine("testvm", "install")
     try:
-        arrive(machine, bare=True)
+        machine.up(bare=True)
         yield machine
     finally:
         machine.down()

@@ -92,6 +92,8 @@ class Lifecycle:
                 self._status = 1
                 return
             if _probe(listener, timeout=pause):
+                if not ready:
+                    systemd.settle()
                 systemd.notify("WATCHDOG=1" if ready else "READY=1\nSTATUS=Serving")
                 if not ready:
                     _log.info("ready")

@@ -8,6 +8,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,37 @@ def test_threads_that_log_and_flush_do_not_wait_for_each_other() -> None:
         [sys.executable, "-c", CROWD], capture_output=True, text=True, timeout=60, check=True
     )
     assert len(done.stdout.splitlines()) == 12_000
+
+
+HELD_UP = """
+import array, fcntl, logging, sys, termios, threading, time
+from vdsm_contract import systemd
+systemd.log_to_journal("INFO")
+log = logging.getLogger("calls")
+writer = threading.Thread(target=systemd.log_line, args=(log, logging.INFO, "x" * 200_000))
+writer.start()
+held = array.array("i", [0])
+while not held[0]:  # until the pipe has some of the line, of which it can take a third
+    time.sleep(0.01)
+    fcntl.ioctl(1, termios.FIONREAD, held)
+for number in range(100):
+    systemd.log_line(log, logging.INFO, str(number), later=True)
+print("free", file=sys.stderr, flush=True)
+writer.join()
+"""
+
+
+def test_a_line_that_may_come_later_does_not_wait_for_a_writer_that_is_held_up() -> None:
+    command = [sys.executable, "-c", HELD_UP]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        watch = threading.Timer(60, child.kill)  # what is held up is never free
+        watch.start()
+        free = child.stderr.readline()
+        written = child.stdout.read().splitlines()
+        watch.cancel()
+    assert free == "free\n"
+    assert [line.rpartition(" ")[2] for line in written[1:]] == [str(one) for one in range(100)]
