@@ -30,13 +30,10 @@ _CHANGE_S = 3.0
 
 
 def _group(unit: str) -> list[Path]:
-    """The control groups of a unit's container."""
-    found = SLICE.glob(f"**/{_escaped(unit)}.service/libpod-payload-*")
+    """The control groups of a unit's container. Those of a template are a level below."""
+    where = f"{unit.replace('[', '[[]')}.service/libpod-payload-*"
+    found = SLICE.glob(f"*/{where}" if "@" in unit else where)
     return [path for path in found if path.is_dir()]
-
-
-def _escaped(unit: str) -> str:
-    return unit.replace("[", "[[]")
 
 
 def _status(pid: int) -> dict[str, str]:
@@ -71,6 +68,36 @@ def main_pid(unit: str) -> int:
     inside = {one["pid"] for one in found}
     first = [one["pid"] for one in found if one["parent"] not in inside]
     return min(first, default=0)
+
+
+def replaced(pids: dict[str, int], seconds: float) -> list[str]:
+    """Wait until the main processes of these units are others; the units where that was not so."""
+    end = time.monotonic() + seconds
+    for unit, old in pids.items():
+        _wait(lambda: main_pid(unit) not in (0, old), end - time.monotonic(), 0.01)  # noqa: B023
+    return [unit for unit, old in pids.items() if main_pid(unit) in (0, old)]
+
+
+def hold(unit: str, patience_s: float, after_s: float, seconds: float, then: str) -> dict[str, Any]:
+    """SIGSTOP to all of a unit's container, `after_s` after it was there; at the end the signal
+    `then`. The pids are those that were stopped: none, if it was not there or no longer."""
+    _wait(lambda: processes(unit), patience_s)
+    time.sleep(after_s)
+    main = main_pid(unit)
+    pids = [one["pid"] for one in processes(unit)]
+    stopped = [pid for pid in pids if _send(pid, signal.SIGSTOP)]
+    time.sleep(seconds)
+    for pid in stopped:
+        _send(pid, getattr(signal, f"SIG{then}"))
+    return {"main": main, "pids": stopped}
+
+
+def _send(pid: int, number: int) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _wait(condition: Callable[[], Any], seconds: float, pause: float = 0.002) -> bool:
@@ -203,14 +230,25 @@ def _fds(pid: int) -> list[str]:
     return found
 
 
-def look(units: list[str], domain: str) -> dict[str, Any]:
-    """All that can be seen at once, but for the network."""
-    listed = run(["podman", "ps", "--all", "--format", "{{.Names}} {{.State}}"])
+def _states(units: list[str]) -> dict[str, str]:
     states = run(["systemctl", "show", "-P", "SubState", *(f"{unit}.service" for unit in units)])
+    return dict(zip(units, states.split(), strict=True))
+
+
+def look(units: list[str], domain: str, patience_s: float = 0.0) -> dict[str, Any]:
+    """All that can be seen at once, but for the network; once the units run, or after so long."""
+    end, waited = time.monotonic() + patience_s, False
+    while {*(states := _states(units)).values()} != {"running"} and time.monotonic() < end:
+        waited = True
+        time.sleep(0.03)
+    said = health()
+    listed = run(["podman", "ps", "--all", "--format", "{{.Names}} {{.State}}"])
     mains = {unit: main_pid(unit) for unit in units}
     return {
+        "waited": waited,
+        "health": said,
         "containers": sorted(listed.splitlines()),
-        "units": dict(zip(units, states.split(), strict=True)),
+        "units": states,
         "pids": mains,
         "processes": {unit: [one["name"] for one in processes(unit)] for unit in units},
         "fds": {unit: _fds(pid) for unit, pid in mains.items()},
@@ -233,7 +271,7 @@ def volumes(domain: str) -> list[str]:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (main_pid, kill, tear, fill, unfill, run, health, look, processes)
+    for function in (main_pid, replaced, kill, hold, tear, fill, unfill, run, look)
 }
 
 

@@ -4,17 +4,21 @@
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chaos import kernel, observe
 from chaos.load import disks, mounts
-from chaos.load.client import Book, Client, Refused, Unknown
+from chaos.load.client import Book, Client, Gate, Refused, Unknown
 from chaos.load.disks import Disks
 from chaos.load.networks import Networker
+from chaos.model import ENDS
 from chaos.site import DHCP_NIC, DHCP_UNIT, DOMAIN_DIR, Site
+from chaos.spent import Spent
 from faults.kernel_dump import Dump, difference, dump
 from storage import consistency
 from storage.engine import Refused as TaskFailed
@@ -22,6 +26,9 @@ from storage.engine import Refused as TaskFailed
 UNITS: Final = ("vdsm", "supervdsm", "vdsm-lldpd", DHCP_UNIT)
 _DOMAIN_MOUNT: Final = mounts.target(DOMAIN_DIR)
 _STEADY_S: Final = 30.0
+_CALLS_S: Final = 100.0
+
+_T = TypeVar("_T")
 
 STEADY: Final = "nothing is leaked, and everything comes back"
 SAME: Final = "the same networks are always the same in the kernel"
@@ -33,13 +40,17 @@ LEASE: Final = "a lease outlives what dies"
 
 @dataclass
 class Checker:
-    """Looks while all clients wait. `probe` is a client for its own calls."""
+    """Looks while all clients wait. `probe` is a client for its own calls, `outside` has at least
+    three threads that are where the clients are."""
 
     site: Site
     book: Book
+    gate: Gate
+    clients: Sequence[Client]
     networkers: Sequence[Networker]
     disks: Disks
     probe: Client
+    outside: ThreadPoolExecutor
     rest: observe.Rest = field(init=False)
     start: Dump = field(init=False)
     lease: list[str] = field(init=False)
@@ -47,6 +58,7 @@ class Checker:
     """What the kernel had of a network with its attributes when they were first seen."""
     peaks: dict[str, int] = field(default_factory=dict)
     checks: int = 0
+    spent: Spent = field(default_factory=Spent)
 
     def begin(self) -> None:
         """Take the host as it is for how it must be at rest."""
@@ -56,21 +68,27 @@ class Checker:
 
     def rebooted(self) -> None:
         """A boot mounts file systems of its own, and nobody's storage: what is not mounted was not
-        mounted since."""
+        mounted since. The lease is asked for anew."""
+        self.gate.close()
+        self.gate.rest({client.name for client in self.clients}, _CALLS_S)
         for directory in mounts.DIRECTORIES:
             self.book.ledger.may_become(mounts.register(directory), mounts.ABSENT)
         self.disks.stale = True
         look = self._look()
-        old = self.rest
-        self.rest = observe.Rest(old.containers, observe.mounts(look["mounts"]), old.fds)
+        self.rest = replace(self.rest, mounts=observe.mounts(look["mounts"]))
+        deadline = time.monotonic() + _STEADY_S
+        while kernel.addresses(DHCP_NIC, dump(self.site.namespace)) != self.lease:
+            if time.monotonic() > deadline:
+                break  # the check tells of it
+            time.sleep(0.1)
 
-    def check(self, *, whole: bool) -> None:
-        """Look at everything; with `whole` at each byte of the domain too."""
+    def check(self, *, whole: bool, quiet: bool = False) -> None:
+        """Let all clients come to rest, and look at everything; with `whole` at each byte of the
+        domain too, with `quiet` once all is gone that may stay for a while."""
         self.checks += 1
-        self._storage_settles()
-        self._unlocked()
-        look = self._steady()
-        found, told = dump(self.site.namespace), self._told()
+        self.settle()
+        with self.spent.on("look"):
+            look, found, told = self._seen(quiet=quiet)
         with self.book.lock:
             self._networks(found, told)
             self._mounts(look)
@@ -78,7 +96,39 @@ class Checker:
         if kernel.addresses(DHCP_NIC, found) != self.lease:
             self._wrong(LEASE, f"{self.lease} is now {kernel.addresses(DHCP_NIC, found)}")
         if whole:
-            self._domain()
+            with self.spent.on("domain"):
+                self._domain()
+
+    def settle(self) -> None:
+        """Let all clients come to rest. What has come to rest first, is settled first."""
+        self.gate.close()
+        networkers = {client.name for client in self.networkers}
+        jobs = (
+            self._aside("storage", self._behind({self.disks.name}, self._storage_settles)),
+            self._aside("locks", self._behind(networkers, self._unlocked)),
+        )
+        with self.spent.on("rest"):
+            stuck = self.gate.rest({client.name for client in self.clients}, _CALLS_S)
+        if stuck:
+            self._wrong(ENDS, f"{sorted(stuck)} still wait for answers")
+        with self.spent.on("settle"):
+            for job in jobs:
+                job.result()
+        for client in self.clients:
+            if client.crash is not None:
+                raise client.crash
+            client.listen()
+
+    def _aside(self, part: str, job: Callable[[], _T]) -> Future[_T]:
+        def timed() -> _T:
+            with self.spent.on(f"({part})"):
+                return job()
+
+        return self.outside.submit(timed)
+
+    def _behind(self, names: AbstractSet[str], job: Callable[[], None]) -> Callable[[], None]:
+        """The job, once these clients rest. Who does not is found by the others who wait."""
+        return lambda: None if self.gate.rest(names, _CALLS_S) else job()
 
     def _wrong(self, rule: str, details: str) -> None:
         with self.book.lock:
@@ -87,27 +137,51 @@ class Checker:
     # --- what may take a moment -------------------------------------------------------------------
 
     def _look(self) -> observe.Look:
-        domain = f"{DOMAIN_DIR}/{self.disks.engine.domain}"
-        look: observe.Look = self.site.agent.ask("look", units=list(UNITS), domain=domain)
+        look: observe.Look = self.site.agent.ask(
+            "look",
+            units=list(UNITS),
+            domain=f"{DOMAIN_DIR}/{self.disks.engine.domain}",
+            patience_s=_STEADY_S,
+        )
         return look
 
-    def _steady(self) -> observe.Look:
-        """Look until all is as it must be, or for too long."""
+    def _seen(self, *, quiet: bool) -> tuple[observe.Look, Dump, frozenset[str]]:
+        """What the host is like, what its kernel has, and what vdsm tells, all of one time."""
         deadline = time.monotonic() + _STEADY_S
-        while True:
-            health = self.site.agent.ask("health")
+        found, told = self._kernel_and_vdsm()
+        with self.spent.on("(host)"):
             look = self._look()
-            unsteady = observe.unsteady(look, self.rest, health)
-            if not unsteady or time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
+        unsteady, waited = observe.unsteady(look, self.rest, quiet=quiet), look["waited"]
+        while unsteady and time.monotonic() < deadline:
+            waited = True
+            time.sleep(0.05)
+            if quiet:
+                self._aside("vdsm", self._told).result()  # unused connections end with a call
+            with self.spent.on("(host again)"):
+                look = self._look()
+            unsteady = observe.unsteady(look, self.rest, quiet=quiet)
         for one in unsteady:
             self._wrong(STEADY, one)
+        self._peak(look)
+        if waited:  # then they may be of before
+            wait([found, told])
+            found, told = self._kernel_and_vdsm()
+        try:
+            return look, found.result(), told.result()
+        except (Refused, Unknown) as error:
+            self._wrong(TOLD, f"{error}")
+            return look, found.result(), frozenset()
+
+    def _kernel_and_vdsm(self) -> tuple[Future[Dump], Future[frozenset[str]]]:
+        found = self._aside("kernel", lambda: dump(self.site.namespace))
+        return found, self._aside("vdsm", self._told)
+
+    def _peak(self, look: observe.Look) -> None:
         for unit in ("vdsm", "supervdsm"):
-            for what in ("fds", "processes"):
+            counts = {"processes": len(look["processes"][unit])}
+            for what, count in {**counts, **observe.descriptors(look["fds"][unit])}.items():
                 name = f"{what} of {unit}"
-                self.peaks[name] = max(self.peaks.get(name, 0), len(look[what][unit]))
-        return look
+                self.peaks[name] = max(self.peaks.get(name, 0), count)
 
     def _unlocked(self) -> None:
         """A change of nothing must get the lock of the network: an abandoned one has ended then."""
@@ -118,7 +192,7 @@ class Checker:
                 self.probe.call("Host.setupNetworks", nothing)
             except (Refused, Unknown) as error:
                 if time.monotonic() < deadline:
-                    time.sleep(0.1)
+                    time.sleep(0.05)
                     continue
                 self._wrong(STEADY, f"locks: {error}")
             return
@@ -131,7 +205,7 @@ class Checker:
                 wrong = self.disks.settle()
             except (Refused, Unknown, TaskFailed, AssertionError) as error:
                 if time.monotonic() < deadline:
-                    time.sleep(0.1)
+                    time.sleep(0.05)
                     continue
                 wrong = [f"the host does not become SPM again: {error}"]
             break
@@ -193,12 +267,8 @@ class Checker:
         self.disks.tidy()
 
     def _told(self) -> frozenset[str]:
-        """The networks that vdsm tells of."""
-        try:
-            return frozenset(self.probe.call("Host.getNetworkCapabilities")["networks"])
-        except (Refused, Unknown) as error:
-            self._wrong(TOLD, f"{error}")
-            return frozenset()
+        """The networks that vdsm tells of. Raises Refused, Unknown."""
+        return frozenset(self.probe.call("Host.getNetworkCapabilities")["networks"])
 
     def _domain(self) -> None:
         with tempfile.TemporaryDirectory(prefix="vdsm-chaos-") as directory:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Run at each boot of the test host, before the pair: file systems that can be filled, NICs that are
-# nobody else's, and a DHCP server.
+# nobody else's, and a DHCP server with leases so short that they are renewed each minute.
 set -eu
 
 # Loop devices are nodes of this host's own; the kernel's next free one may lack a node.
@@ -29,4 +29,4 @@ ip -n dhcp-server link set far up
 ip -n dhcp-server address add 198.51.100.1/24 dev far
 ip netns exec dhcp-server dnsmasq --port=0 --no-resolv --no-ping --user=root --bind-interfaces \
     --interface=far --dhcp-authoritative --pid-file=/run/dhcp-server.pid \
-    --dhcp-range=198.51.100.10,198.51.100.20,1h --dhcp-leasefile=/srv/dhcp-server.leases
+    --dhcp-range=198.51.100.10,198.51.100.20,2m --dhcp-leasefile=/srv/dhcp-server.leases

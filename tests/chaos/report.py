@@ -3,7 +3,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class Survived:
     """What callers saw from the fault until the recovery."""
     longest_s: float
     """The longest call of these."""
+    all_s: float = 0.0
+    """From the load before it to the end of the check behind it."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Result:
     """With the number and the title of the fault behind which it was seen."""
     peaks: dict[str, int] = field(default_factory=dict)
     """The most that was seen of a thing while nothing went on."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Where the seconds of the run went. What is in parentheses is a part of others."""
 
 
 def survived(
@@ -70,6 +74,7 @@ def kinds(result: Result) -> dict[str, dict[str, Any]]:
             "p50_s": round(percentile(times, 0.5), 2),
             "p99_s": round(percentile(times, 0.99), 2),
             "worst_s": round(max(times), 2),
+            "all_mean_s": round(sum(one.all_s for one in group) / len(group), 2),
             "longest_call_s": round(max(one.longest_s for one in group), 2),
             "saw": dict(saw.most_common()),
         }
@@ -87,6 +92,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "checks": result.checks,
         "kinds": kinds(result),
         "peaks": result.peaks,
+        "spent_s": {part: round(spent, 1) for part, spent in result.spent.items()},
         "violations": [
             {"fault": number, "title": title, "rule": one.rule, "details": one.details}
             for number, title, one in result.violations
@@ -94,16 +100,25 @@ def as_json(result: Result) -> dict[str, Any]:
     }
 
 
+def _shares(result: Result) -> str:
+    most = sorted(result.spent.items(), key=lambda item: ("(" in item[0], -item[1]))
+    count = max(len(result.survived), 1)
+    return ", ".join(f"{part} {spent / count:.2f}" for part, spent in most)
+
+
 def as_text(result: Result) -> str:
     """The same for a person."""
     rows = kinds(result)
     width = max(map(len, rows), default=5)
-    lines = [f"{'fault':{width}}  count  recovery p50    p99  worst  longest call  callers saw"]
+    lines = [
+        f"{'fault':{width}}  count  recovery p50    p99  worst  longest call  all in  callers saw"
+    ]
     for title, row in rows.items():
         saw = ", ".join(f"{name} {count}" for name, count in row["saw"].items())
         lines.append(
             f"{title:{width}}  {row['faults']:5}  {row['p50_s']:10.2f} s  {row['p99_s']:5.2f}"
-            f"  {row['worst_s']:5.2f}  {row['longest_call_s']:10.2f} s  {saw or 'nothing'}"
+            f"  {row['worst_s']:5.2f}  {row['longest_call_s']:10.2f} s  {row['all_mean_s']:6.2f}"
+            f"  {saw or 'nothing'}"
         )
     outcomes = ", ".join(f"{name} {count}" for name, count in result.outcomes.most_common())
     peaks = ", ".join(f"{name} {count}" for name, count in sorted(result.peaks.items()))
@@ -112,6 +127,7 @@ def as_text(result: Result) -> str:
         f"{len(result.survived)} faults in {result.seconds:.0f} s, {result.checks} checks",
         f"{result.calls} calls: {outcomes}",
         f"at rest at most: {peaks}",
+        f"seconds of a fault: {_shares(result)}",
     ]
     for number, title, one in result.violations:
         lines.append(f"VIOLATION behind fault {number} ({title}): {one}")

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chaos.check import DHCP_NETWORK, STEADY, Checker
@@ -26,18 +26,18 @@ from chaos.load.disks import Disks
 from chaos.load.mounts import Mounter
 from chaos.load.networks import VERB, Networker, text
 from chaos.load.reads import Reader
-from chaos.model import ENDS
 from chaos.report import Result, as_json, as_text, survived
 from chaos.schedule import Fault, Kind, schedule
 from chaos.site import DHCP_NIC, DHCP_UNIT, DOMAIN_DIR, Site, prepared
+from chaos.spent import Spent
 from machines import ROOT, Machine
 
 NICS: Final = tuple(f"veth_c{number}" for number in range(6))
 READERS: Final = 3
+_THREADS: Final = 4
 _WHOLE: Final = 25
 """Each so many checks the domain is looked at byte by byte."""
 _RECOVERY_S: Final = 60.0
-_CALLS_S: Final = 100.0
 
 
 class Probe(Client):
@@ -59,7 +59,11 @@ class Run:
     checker: Checker
     probe: Probe
     outside: ThreadPoolExecutor
-    """A thread where the clients are, for calls of the run itself."""
+    """Threads where the clients are, for calls of the run itself."""
+
+    @property
+    def spent(self) -> Spent:
+        return self.checker.spent
 
     def go(self, faults: Iterator[Fault], seconds: float, *, show: bool) -> Result:
         """Do one fault after the other until the time is over or something was wrong."""
@@ -68,12 +72,13 @@ class Run:
         for client in self.clients:
             client.start()
         self._check(result, None, whole=True)
+        self.spent.parts.clear()
         for fault in faults:
             if time.monotonic() - began > seconds or result.violations:
                 break
             self._one(result, fault, show=show)
         if not result.violations:
-            self._check(result, None, whole=True)
+            self._check(result, None, whole=True, quiet=True)
         self.gate.end()
         for client in self.clients:
             client.join(60)
@@ -81,28 +86,33 @@ class Run:
         result.calls = len(self.book.ledger.calls)
         result.outcomes = Counter(call.saw for call in self.book.ledger.ended)
         result.peaks, result.checks = self.checker.peaks, self.checker.checks
+        result.spent = dict(self.spent.parts)
         return result
 
     def _one(self, result: Result, fault: Fault, *, show: bool) -> None:
+        began = time.monotonic()
         self.gate.open()
-        time.sleep(fault.pause_s)  # the moment is what is tried
+        with self.spent.on("pause"):
+            time.sleep(fault.pause_s)  # the moment is what is tried
         sent = time.monotonic()
-        harm = FAULTS[fault.kind](Target(self.site, self.clients), fault)
-        recovered = self._recovered(harm, fault)
+        with self.spent.on("harm"):
+            harm = FAULTS[fault.kind](Target(self.site, self.clients), fault)
+        with self.spent.on("recovery"):
+            recovered = self._recovered(harm, fault)
         with self.book.lock:
             calls = self.book.ledger.saw(sent)
         title = harm.title or fault.title
         one = survived(fault.number, title, harm.began, recovered, calls)
-        result.survived.append(one)
         if harm.booted:
-            self._close(fault)
-            self.checker.rebooted()
+            with self.spent.on("boot"):
+                self.checker.rebooted()
         self._check(result, fault, harm=harm, whole=fault.number % _WHOLE == 0)
+        one = replace(one, all_s=time.monotonic() - began)
+        result.survived.append(one)
         if show:
-            spent = time.monotonic() - sent
             print(
                 f"{fault.number:4} {title:24} recovered in {one.recovery_s:6.2f} s, "
-                f"all in {spent:6.2f} s; {dict(one.saw)}",
+                f"all in {one.all_s:6.2f} s; {dict(one.saw)}",
                 file=sys.stderr,
                 flush=True,
             )
@@ -110,12 +120,14 @@ class Run:
     def _recovered(self, harm: Harm, fault: Fault) -> float:
         """Wait until a call is served by the whole pair again; when that was."""
         deadline = time.monotonic() + _RECOVERY_S
-        for unit, old in harm.replaced.items():
-            while self.site.agent.ask("main_pid", unit=unit) in (0, old):
-                if time.monotonic() > deadline:
-                    self._wrong(STEADY, f"{unit} did not come back from {fault.title}")
-                    return time.monotonic()
-                time.sleep(0.01)
+        if harm.replaced:
+            with self.spent.on("(replaced)"):
+                pids, limit = dict(harm.replaced), _RECOVERY_S
+                missing = self.site.agent.ask("replaced", pids=pids, seconds=limit)
+            for unit in missing:
+                self._wrong(STEADY, f"{unit} did not come back from {fault.title}")
+            if missing:
+                return time.monotonic()
         while not self.outside.submit(self._serves).result():
             if time.monotonic() > deadline:
                 self._wrong(STEADY, f"no call is served after {fault.title}")
@@ -130,24 +142,18 @@ class Run:
             return False
         return True
 
-    def _close(self, fault: Fault | None) -> None:
-        """Let all clients come to rest."""
-        stuck = self.gate.close(_CALLS_S)
-        if stuck:
-            title = fault.title if fault else "the end"
-            self._wrong(ENDS, f"{sorted(stuck)} still wait for answers after {title}")
-
     def _check(
-        self, result: Result, fault: Fault | None, *, harm: Harm | None = None, whole: bool
+        self,
+        result: Result,
+        fault: Fault | None,
+        *,
+        harm: Harm | None = None,
+        whole: bool,
+        quiet: bool = False,
     ) -> None:
-        self._close(fault)
-        for client in self.clients:
-            if client.crash is not None:
-                raise client.crash
-            self.outside.submit(client.listen).result()
+        self.checker.check(whole=whole, quiet=quiet)
         for wrong in harm.check() if harm else ():
             self._wrong(STEADY, wrong)
-        self.outside.submit(self.checker.check, whole=whole).result()
         with self.book.lock:
             seen, self.book.ledger.violations = self.book.ledger.violations, []
         number, title = (fault.number, fault.title) if fault else (len(result.survived), "none")
@@ -189,12 +195,12 @@ def running(machine: Machine, seed: int) -> Iterator[Run]:
             book.ledger.define(mounts.register(directory), mounts.ABSENT)
         probe = Probe("probe", *common)
         with ThreadPoolExecutor(
-            1, initializer=enter_network, initargs=(site.place.network,)
+            _THREADS, initializer=enter_network, initargs=(site.place.network,)
         ) as out:
             out.submit(_set_up, probe, disks, site).result()
-            checker = Checker(site, book, [first, second], disks, probe)
-            checker.begin()
             clients = [*readers, first, second, disks, mounter]
+            checker = Checker(site, book, gate, clients, [first, second], disks, probe, out)
+            checker.begin()
             yield Run(seed, site, book, gate, clients, checker, probe, out)
 
 
@@ -225,7 +231,7 @@ def main() -> int:
     machine = Machine(ROOT / "containers/testhost", words.host)
     with running(machine, seed) as run:
         without = {*words.without, *(set(Kind) - set(words.only) if words.only else ())}
-        if Kind.UPGRADE not in without:
+        if {Kind.UPGRADE, Kind.STOP_UPGRADER} - without:
             releases(machine)
         faults = itertools.islice(schedule(seed, without), words.faults)
         result = run.go(faults, words.time, show=True)

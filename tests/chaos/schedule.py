@@ -16,7 +16,8 @@ class Kind(StrEnum):
     KILL_BOTH = "kill both"
     """SIGKILL to vdsm and supervdsm in one moment."""
     STOP = "stop"
-    """SIGSTOP: it is there and does nothing, until somebody notices."""
+    """SIGSTOP: it is there and does nothing, until somebody notices. Nobody looks after the DHCP
+    client that way: it goes on after a while."""
     PODMAN_KILL = "podman kill"
     RESTART = "restart"
     """`systemctl restart`."""
@@ -30,6 +31,8 @@ class Kind(StrEnum):
     """supervdsm dies in a change of the network, and the end of its journal is wrong."""
     UPGRADE = "upgrade"
     """The pair is upgraded, and the upgrader is killed behind one of its steps, or not."""
+    STOP_UPGRADER = "stop upgrader"
+    """SIGSTOP to an upgrader in the middle; then it goes on, or is killed."""
     REBOOT = "reboot"
     POWER_CUT = "power cut"
 
@@ -66,40 +69,45 @@ STEPS: Final = (
     "TESTED", "KEPT", "RECORDED",
 )  # fmt: skip
 """Behind which step of an upgrade the upgrader is killed."""
+CONTINUED: Final = "continued"
+KILLED: Final = "killed"
 
-_CHOICES: Final[tuple[tuple[int, Kind, tuple[str, ...]], ...]] = (
-    (240, Kind.KILL, (SUPERVDSM,)),
-    (170, Kind.KILL, (VDSM,)),
-    (70, Kind.KILL, (DHCP,)),
-    (50, Kind.KILL_BOTH, ("",)),
-    (70, Kind.PODMAN_KILL, (SUPERVDSM, VDSM)),
-    (60, Kind.RESTART, (SUPERVDSM, VDSM)),
-    (30, Kind.STOP, (SUPERVDSM, VDSM)),
-    (100, Kind.CUT, ("",)),
-    (50, Kind.DROP, ("",)),
-    (70, Kind.FILL, (STATE, DOMAIN)),
-    (60, Kind.TEAR, ("truncated", "appended", "overwritten")),
-    (8, Kind.UPGRADE, STEPS),
-    (12, Kind.REBOOT, ("",)),
-    (5, Kind.POWER_CUT, ("",)),
+_DECK: Final[tuple[tuple[int, Kind, tuple[str, ...]], ...]] = (
+    (24, Kind.KILL, (SUPERVDSM,)),
+    (17, Kind.KILL, (VDSM,)),
+    (6, Kind.KILL, (DHCP,)),
+    (5, Kind.KILL_BOTH, ("",)),
+    (7, Kind.PODMAN_KILL, (SUPERVDSM, VDSM, DHCP)),
+    (6, Kind.RESTART, (SUPERVDSM, VDSM, DHCP)),
+    (1, Kind.STOP, (SUPERVDSM,)),
+    (1, Kind.STOP, (VDSM,)),
+    (2, Kind.STOP, (DHCP,)),
+    (9, Kind.CUT, ("",)),
+    (5, Kind.DROP, ("",)),
+    (7, Kind.FILL, (STATE, DOMAIN)),
+    (6, Kind.TEAR, ("truncated", "appended", "overwritten")),
+    (1, Kind.UPGRADE, STEPS),
+    (1, Kind.STOP_UPGRADER, (CONTINUED, KILLED)),
+    (1, Kind.REBOOT, ("",)),
+    (1, Kind.POWER_CUT, ("",)),
 )
-"""How often each is drawn, in thousandths or so: what takes long is rare."""
+"""How often each comes among a hundred: what takes long is rare, and yet in each hundred."""
+_CARDS: Final = [(kind, targets) for count, kind, targets in _DECK for _ in range(count)]
 
 
 def schedule(seed: int, without: Collection[Kind] = ()) -> Iterator[Fault]:
-    """Give the faults of a seed, without end.
+    """Give the faults of a seed, without end: a hundred after the other, each shuffled.
 
     Kinds that are left out change no other fault, except for its number: so a failure may be
     sought with fewer of them.
     """
     choices = random.Random(f"{seed}/faults")
-    weights = [weight for weight, _kind, _targets in _CHOICES]
     number = 0
     while True:
-        ((_weight, kind, targets),) = choices.choices(_CHOICES, weights)
-        target = choices.choice(targets)
-        pause_s = choices.uniform(0.1, 0.9)
-        in_change, share = choices.random() < 0.5, choices.random()
-        if kind not in without:
-            number += 1
-            yield Fault(number, kind, target, pause_s, in_change, share)
+        for kind, targets in choices.sample(_CARDS, len(_CARDS)):
+            target = choices.choice(targets)
+            pause_s = choices.uniform(0.1, 0.6)
+            in_change, share = choices.random() < 0.5, choices.random()
+            if kind not in without:
+                number += 1
+                yield Fault(number, kind, target, pause_s, in_change, share)

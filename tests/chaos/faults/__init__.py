@@ -23,6 +23,7 @@ FAULTS: Final[Mapping[Kind, Callable[[Target, Fault], Harm]]] = {
     Kind.FILL: disk.fill,
     Kind.TEAR: journal.tear,
     Kind.UPGRADE: upgrade.upgrade,
+    Kind.STOP_UPGRADER: upgrade.stop_upgrader,
     Kind.REBOOT: machine.reboot,
     Kind.POWER_CUT: machine.power_cut,
 }

@@ -7,7 +7,7 @@ from chaos.faults.harm import Harm, Target
 from chaos.schedule import STATE, Fault
 from chaos.site import DOMAIN_DIR, STATE_DIR
 
-_LONGEST_S = 3.0
+_LONGEST_S = 2.0
 
 
 def fill(target: Target, fault: Fault) -> Harm:

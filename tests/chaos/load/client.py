@@ -8,6 +8,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,12 +67,16 @@ class Gate:
             self._open = True
             self._changed.notify_all()
 
-    def close(self, patience_s: float) -> set[str]:
-        """Let nobody in, and wait for those within; give those who do not come out."""
+    def close(self) -> None:
+        """Let nobody in."""
         with self._changed:
             self._open = False
-            self._changed.wait_for(lambda: not self._busy, patience_s)
-            return set(self._busy)
+
+    def rest(self, names: AbstractSet[str], patience_s: float) -> AbstractSet[str]:
+        """Wait for some of those within a closed gate; give those who do not come out."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy & names, patience_s)
+            return self._busy & names
 
     def end(self) -> None:
         """All are to go home."""

@@ -59,8 +59,9 @@ class Disks(Client):
     def step(self) -> None:
         try:
             if self.stale:
-                self.resume()
-            self._change()
+                self.resume()  # a step of its own: the next one may have to wait
+            else:
+                self._change()
         except (Refused, Unknown, TaskFailed, AssertionError):
             self.stale = True
             self.tidy()

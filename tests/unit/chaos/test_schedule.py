@@ -4,6 +4,8 @@
 from collections import Counter
 from itertools import islice
 
+import pytest
+
 from chaos.schedule import Kind, schedule
 
 MANY = 3000
@@ -17,12 +19,20 @@ def test_another_seed_gives_others() -> None:
     assert list(islice(schedule(7), 20)) != list(islice(schedule(8), 20))
 
 
-def test_every_kind_comes_and_the_slow_ones_are_rare() -> None:
-    counts = Counter(fault.kind for fault in islice(schedule(1), MANY))
-    assert counts.keys() == set(Kind)
-    slow = counts[Kind.REBOOT] + counts[Kind.POWER_CUT] + counts[Kind.UPGRADE]
-    assert 0 < slow < MANY / 25
-    assert counts[Kind.KILL] > MANY / 3
+@pytest.mark.parametrize("seed", range(5))
+def test_every_kind_comes_in_each_hundred_and_the_slow_ones_are_rare(seed: int) -> None:
+    faults = list(islice(schedule(seed), 300))
+    for first in (0, 100, 200):
+        counts = Counter(fault.kind for fault in faults[first : first + 100])
+        assert counts.keys() == set(Kind)
+        slow = Kind.REBOOT, Kind.POWER_CUT, Kind.UPGRADE, Kind.STOP_UPGRADER
+        assert sum(counts[kind] for kind in slow) == len(slow)
+        assert counts[Kind.KILL] > 100 / 3
+
+
+def test_hundreds_differ() -> None:
+    faults = [fault.title for fault in islice(schedule(1), 200)]
+    assert faults[:100] != faults[100:]
 
 
 def test_leaving_a_kind_out_changes_no_other_fault() -> None:
