@@ -84,9 +84,20 @@ def host_ids(host: Machine) -> dict[str, int]:
 
 def held(host: Machine) -> list[tuple[str, str]]:
     """Domain and name of each lease that some process of the host holds."""
+    return ids_and_leases(host)[1]
+
+
+def ids_and_leases(host: Machine) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """What `host_ids` and `held` tell, asked for once."""
     lines = host.sh(f"{CLIENT} status").splitlines()
-    fields = [line.split()[1].split(":") for line in lines if line.startswith("r ")]
-    return [(domain, name) for domain, name, *_ in fields]
+    ids, leases = (
+        [line.split()[1].split(":") for line in lines if line.startswith(f"{kind} ")]
+        for kind in ("s", "r")
+    )
+    return (
+        {domain: int(host_id) for domain, host_id, *_ in ids},
+        [(domain, name) for domain, name, *_ in leases],
+    )
 
 
 def dump(host: Machine, path: str, **more: int) -> list[dict[str, Any]]:

@@ -4,27 +4,32 @@ data, and back to nothing. The tests of this file follow one another."""
 
 import json
 import os
-import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from host.disks_at_work import ENDED, LEAF, settle
-from machines import Machine
+from host.disks_at_work import ENDED, settle
+from machines import Machine, Report
 from storage import consistency
-from storage.client import refused, session
-from storage.engine import BLANK, COW, NFS, PREALLOCATED, RAW, SPARSE, Engine, new_id
-from vm.leases import CLIENT, dump, exported, held, host_ids
+from storage.client import Lost, refused, session
+from storage.engine import BLANK, COW, NFS, PREALLOCATED, Engine, new_id
+from vm.leases import CLIENT, dump, exported, held, host_ids, ids_and_leases
+from vm.tasks_killed import BOTH, Work, killed_when, works
 
 MIB = 1 << 20
 SERVER = "127.0.0.5"
 """An address of its own: other tests reach the same server by another one."""
-SIZE = 32 * MIB
-KILLS = int(os.environ.get("VDSM_STORAGE_ROUNDS", "0"))
+SIZE = 8 * MIB
+ROUNDS = int(os.environ.get("VDSM_STORAGE_ROUNDS", "2"))
+MORE = 4
+"""Rounds at most beyond these, until what is gone on with and what is undone were both killed."""
+ROUND_S = 200
+"""What one round may take."""
 MASTER, OTHER = "/srv/walk", "/srv/walk2"
 
 
@@ -213,12 +218,9 @@ def test_leases_of_vms_are_made_found_and_removed(leased: Machine, engine: Engin
     assert on_disk() == []
 
 
-@pytest.mark.skipif(
-    not KILLS,
-    reason="two minutes a kill, and few may miss the middle: VDSM_STORAGE_ROUNDS=10 runs it",
-)
+@pytest.mark.timeout(ROUND_S * (ROUNDS + MORE + 1))
 def test_vdsm_killed_in_the_middle_leaves_the_domain_whole(
-    leased: Machine, engine: Engine, tmp_path: Path
+    leased: Machine, engine: Engine, tmp_path: Path, report: Report
 ) -> None:
     image, base, leaf = new_id(), new_id(), new_id()
     engine.create_volume(image, base, size=SIZE)
@@ -227,52 +229,42 @@ def test_vdsm_killed_in_the_middle_leaves_the_domain_whole(
     engine.create_volume(image, leaf, size=SIZE, form=COW, parent=(image, base))
     before = checked(leased, engine, tmp_path / "before")
     assert before.problems == []
-    seen: list[str] = []
-    for number in range(KILLS):
-        begin_tasks(engine, image, leaf)
-        time.sleep(random.uniform(0.0, 1.5))  # the moment is what is tried
-        leased.wait_for_restart("vdsm", leased.kill("vdsm"))
+    pid = leased.pid("vdsm")
+    images = f"{MASTER}/{engine.domain}/images"
+    hit: list[Work] = []
+    rounds = 0
+    while rounds < ROUNDS or ({work.goes_on for work in hit} != BOTH and rounds < ROUNDS + MORE):
+        todo = works(engine, image, leaf, SIZE)
+        watched = todo[rounds % len(todo)]
+        with killed_when(leased, pid, f"{images}/{watched.path}", watched.data), suppress(Lost):
+            for work in sorted(todo, key=lambda each: each is watched):  # it is the last one
+                engine.task(work.verb, storagedomainID=engine.domain, **work.params)
+        pid = leased.wait_for_restart("vdsm", pid)
         # The host's id outlives vdsm, and the leases end with it.
-        assert (host_ids(leased), held(leased)) == ({engine.domain: 1}, [])
+        assert ids_and_leases(leased) == ({engine.domain: 1}, [])
         engine.resume()
-        tasks = settle(engine)
-        seen += [task["taskResult"] for task in tasks.values()]
-        assert set(seen) <= ENDED, tasks
-        after = checked(leased, engine, tmp_path / str(number))
+        infos = engine.call("Host.getAllTasksInfo", {})
+        results = [(infos[task]["verb"], end["taskResult"]) for task, end in settle(engine).items()]
+        assert {result for _, result in results} <= ENDED, results
+        if (watched.task, "cleanSuccess") in results:
+            hit.append(watched)
+        after = checked(leased, engine, tmp_path / str(rounds))
         assert after.problems == []
         assert before.volumes.items() <= after.volumes.items()
-    assert "cleanSuccess" in seen  # some were killed in the middle
-
-
-def begin_tasks(engine: Engine, image: str, volume: str) -> None:
-    """Begins to make a volume, to copy one, and to delete one."""
-    domain = {"storagedomainID": engine.domain}
-    doomed = new_id()
-    engine.create_volume(doomed, new_id(), size=SIZE)
-    engine.task("Image.delete", **domain, imageID=doomed, postZero=False, force=False)
-    engine.task("Volume.create", **domain, **engine.new_volume(new_id(), new_id(), SIZE))
-    engine.task(
-        "Volume.copy",
-        **domain,
-        imageID=image,
-        volumeID=volume,
-        dstSdUUID=engine.domain,
-        dstImgUUID=new_id(),
-        dstVolUUID=new_id(),
-        desc="",
-        volType=LEAF,
-        volFormat=RAW,
-        preallocate=SPARSE,
-        postZero=False,
-        force=False,
-    )
+        rounds += 1
+    report(f"{len(hit)} of {rounds} kills were in the middle: {[work.task for work in hit]}")
+    assert {work.goes_on for work in hit} == BOTH
 
 
 def checked(host: Machine, engine: Engine, copy: Path) -> consistency.Checked:
-    """How the domain is, as its server has it."""
+    """How the domain is, as its server has it, but for what sanlock wrote."""
     copy.mkdir()
     # cp waits until vdsm's NFS client has given back its delegations; tar, which copies, does not.
-    host.sh(f"rm -rf /srv/seen; mkdir /srv/seen; cp -a {MASTER}/{engine.domain} /srv/seen")
+    host.sh(
+        f"rm -rf /srv/seen; mkdir /srv/seen; cp -a {MASTER}/{engine.domain} /srv/seen;"
+        "find /srv/seen '(' -name '*.lease' -o -name ids -o -name '*leases' -o -name '*box' ')'"
+        " -exec truncate --size=0 {} +"
+    )
     host.copy_out(f"/srv/seen/{engine.domain}", copy / engine.domain)
     return consistency.check(copy / engine.domain, leases=True)
 
