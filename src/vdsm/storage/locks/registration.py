@@ -19,6 +19,7 @@ from typing import Final
 
 from vdsm.storage.locks.binding import Binding, SanlockError, translated
 from vdsm.storage.model import Lease
+from vdsm_contract import flow
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class _Connection:
     """One connection, and what hangs on it."""
 
     fd: int
-    held: set[Lease] = field(default_factory=set)
+    held: dict[Lease, str] = field(default_factory=dict)
+    """Each lease with the flow that took it."""
 
     def ended(self, timeout_ms: int | None = 0) -> bool:
         """Whether sanlock closed it; waits at most `timeout_ms`, or (None) until it does."""
@@ -67,7 +69,7 @@ class Registration:
             binding = self._binding()
             with translated(binding):
                 binding.acquire(*_resource(lease), slkfd=connection.fd, lvb=lvb)
-            connection.held.add(lease)
+            connection.held[lease] = flow.current()
             if connection.ended():  # while we were told yes: the watch may have seen nothing held
                 self._end(connection)
 
@@ -80,7 +82,7 @@ class Registration:
             binding = self._binding()
             with translated(binding):
                 binding.release(*_resource(lease), slkfd=connection.fd)
-            connection.held.discard(lease)
+            connection.held.pop(lease, None)
 
     def held(self) -> list[str]:
         """The names of the leases that this process has."""
@@ -107,8 +109,10 @@ class Registration:
             self._end(connection)
 
     def _end(self, connection: _Connection) -> None:
-        names = ", ".join(lease.name for lease in connection.held)
-        log.critical("sanlock ended, and with it the leases of this vdsm: %s", names)
+        # No request ends it: it is told in each flow that took a lease, for vdsm-tool trace.
+        for lease, flow_id in list(connection.held.items()):
+            with flow.bound(flow_id):
+                log.critical("sanlock ended, and with it the lease %s of this vdsm", lease.name)
         self._lost()
 
 

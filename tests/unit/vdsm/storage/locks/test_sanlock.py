@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Host ids and leases of a shared domain, as two hosts see them."""
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from vdsm.storage.locks.binding import SanlockError, load
 from vdsm.storage.locks.sanlock import SanlockLock
 from vdsm.storage.model import ALIGNMENT, BLOCK_SIZE, Lease
 from vdsm.storage.protocols import ClusterLock, Owner
+from vdsm_contract import flow
 
 DOMAIN = "11111111-1111-4111-8111-111111111111"
 VOLUME = "22222222-2222-4222-8222-222222222222"
@@ -53,6 +55,18 @@ class Site:
     @property
     def volume(self) -> Lease:
         return Lease(DOMAIN, VOLUME, str(self.path / "volume.lease"), 0)
+
+
+class Flows(logging.Filter):
+    """Notes the flow of each line, by its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, str] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self.seen[record.getMessage()] = flow.current()
+        return True
 
 
 @pytest.fixture
@@ -201,6 +215,29 @@ def test_vdsm_ends_when_sanlock_ends_under_its_lease(site: Site) -> None:
     a.acquire(1)
     daemon.die()
     assert ended.wait(20)
+
+
+def test_the_end_of_sanlock_is_told_in_the_flows_that_took_the_leases(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended, flows = threading.Event(), Flows()
+    a, daemon = site.host("a", ended.set)
+    a.acquire_host_id(1, wait=True)
+    for flow_id, lease in (("spm-start", None), ("measure", site.volume)):
+        with flow.bound(flow_id):
+            if lease:
+                a.create_lease(lease)
+            a.acquire(1, lease)
+    a.release(site.volume)
+    with flow.bound("copy"):
+        a.acquire(1, site.volume)
+    with caplog.filtering(flows):
+        daemon.die()
+        assert ended.wait(20)
+    assert flows.seen == {
+        f"sanlock ended, and with it the lease {name} of this vdsm": flow_id
+        for name, flow_id in (("SDM", "spm-start"), (VOLUME, "copy"))
+    }
 
 
 def test_vdsm_goes_on_when_sanlock_is_restarted_without_leases(site: Site) -> None:
