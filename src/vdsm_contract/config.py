@@ -13,6 +13,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -172,6 +173,7 @@ class Loaded:
     without_effect: tuple[Entry, ...]
 
 
+@cache
 def settings() -> tuple[Setting, ...]:
     """Return all settings, in the order of `Config`."""
     found = []

@@ -72,6 +72,10 @@ class Schema:
     def __init__(self, verbs: Mapping[str, Verb], types: Mapping[str, Type]) -> None:
         self.verbs = verbs
         self.types = types
+        self._members = {
+            method: tuple(Member(p.name, p.type, p.optional) for p in verb.parameters)
+            for method, verb in verbs.items()
+        }
         for verb in verbs.values():
             for parameter in verb.parameters:
                 self._resolve(parameter.type, f"{verb.name}({parameter.name})")
@@ -96,13 +100,13 @@ class Schema:
         """
         verb = self.verbs[method]
         named = _by_position(verb, params) if isinstance(params, list) else params
-        known = {p.name for p in verb.parameters}
+        members = self._members[method]
+        known = {member.name for member in members}
         unknown = sorted(named.keys() - known)
         if unknown:
             shown = ", ".join(f"{name:.32}" for name in unknown[:8])
             log.info("%s: %d unknown parameters are ignored: %r", method, len(unknown), shown)
         given = {name: value for name, value in named.items() if name in known}
-        members = tuple(Member(p.name, p.type, p.optional) for p in verb.parameters)
         try:
             return check_members(given, members, "", self.types)
         except Mismatch as mismatch:

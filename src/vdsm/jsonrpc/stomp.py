@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from vdsm.jsonrpc.limits import FrameLimits
 
@@ -76,7 +77,7 @@ class Parser:
     def __init__(self, commands: frozenset[str], limits: FrameLimits) -> None:
         self._commands = commands
         self._limits = limits
-        self._starts = frozenset(c[:n] for c in commands for n in range(1, len(c) + 1))
+        self._starts = _beginnings(commands)
         self._longest = max(map(len, commands))
         self._buffer = bytearray()
         self._scanned = 0  # bytes of the buffer that are known not to hold what is looked for
@@ -213,6 +214,12 @@ class Parser:
         del buffer[: end + 1]
         self._head, self._length, self._scanned = None, None, 0
         return Frame(command, headers, body)
+
+
+@cache
+def _beginnings(commands: frozenset[str]) -> frozenset[str]:
+    """What a line may be that is going to be one of `commands`."""
+    return frozenset(c[:n] for c in commands for n in range(1, len(c) + 1))
 
 
 def heart_beat(header: str | None) -> tuple[int, int]:
