@@ -76,6 +76,6 @@ TIME ?= 5m
 chaos: $(VENV)/installed ## kill, stop, fill and cut under load for TIME=5m; SEED=N repeats a run
 	containers/chaos --time $(TIME) $(if $(SEED),--seed $(SEED))
 
-fuzz: ## feed the readers of others' bytes with nonsense: TARGET=, RUNS=N or TIME=10m
-	containers/fuzz $(TARGET) $(if $(RUNS),--runs $(RUNS)) \
+fuzz: ## feed the readers of others' bytes with nonsense: TARGET=, RUNS=N or TIME=10m, JOBS=N
+	containers/fuzz $(TARGET) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS)) \
 		$(if $(filter-out file,$(origin TIME)),--time $(TIME))

@@ -32,7 +32,7 @@ def main() -> None:
         itself.write_text(f'#!/bin/sh\nexec {sys.executable} -m fuzz.engine {name} "$@"\n')
         itself.chmod(0o755)
         command = [itself, "-merge=1", merged, found.corpus, grown]
-        environment = {**os.environ, "VDSM_FUZZ_ENGINE": str(itself)}
+        environment = {**os.environ, "VDSM_FUZZ_ENGINE": str(itself), "TMPDIR": directory}
         subprocess.run(command, check=True, capture_output=True, env=environment)
         known = {path.read_bytes() for path in found.corpus.iterdir()}
         inputs = sorted({path.read_bytes() for path in merged.iterdir()} - known, key=len)

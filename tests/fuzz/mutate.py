@@ -36,11 +36,12 @@ WORDS: tuple[Any, ...] = (
 
 def mutate(data: bytes, rng: random.Random, *, most: int, is_json: bool, prefix: int) -> bytes:
     """Return `data` with one to four changes, of at most `most` bytes."""
-    for _ in range(rng.randint(1, 4)):
-        if is_json and rng.random() < 0.8:
-            data = data[:prefix].ljust(prefix, b"\0") + _json(data[prefix:], rng)
-        else:
-            data = _bytes(data, rng)
+    changes = rng.randint(1, 4)
+    of_values = sum(rng.random() < 0.8 for _ in range(changes)) if is_json else 0
+    if of_values:
+        data = data[:prefix].ljust(prefix, b"\0") + _json(data[prefix:], rng, of_values)
+    for _ in range(changes - of_values):
+        data = _bytes(data, rng)
     return data[:most]
 
 
@@ -66,16 +67,17 @@ def _bytes(data: bytes, rng: random.Random) -> bytes:
             return data[:at]
 
 
-def _json(data: bytes, rng: random.Random) -> bytes:
+def _json(data: bytes, rng: random.Random, changes: int) -> bytes:
     try:
         value = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         return _bytes(data, rng)
-    place = _place(value, rng)
-    if place is None or rng.random() < 0.03:
-        value = rng.choice(WORDS)
-    else:
-        _change(*place, value, rng)
+    for _ in range(changes):
+        place = _place(value, rng)
+        if place is None or rng.random() < 0.03:
+            value = rng.choice(WORDS)
+        else:
+            _change(*place, value, rng)
     return msgspec.json.encode(value)
 
 

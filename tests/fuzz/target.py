@@ -11,15 +11,19 @@ HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
 DICTIONARIES = HERE / "dictionaries"
 
+OURS = ("vdsm_contract", "supervdsm", "vdsm", "vdsm_tool")
+"""The packages that are under test."""
+
 
 class Violation(AssertionError):
     """A reader did what it must not: the finding of a run."""
 
 
-def require(condition: object, text: str) -> None:
-    """Raise Violation unless `condition` is true."""
+def require(condition: object, text: str, *shown: object) -> None:
+    """Raise Violation unless `condition` is true. `shown` takes the places of the braces of `text`,
+    and is made into words only then: a million runs are to take minutes."""
     if not condition:
-        raise Violation(text)
+        raise Violation(text.format(*shown) if shown else text)
 
 
 @dataclass(frozen=True)

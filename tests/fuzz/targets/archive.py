@@ -90,7 +90,7 @@ def sealed(content: bytes) -> bytes:
 
 
 def _tell(error: ToolError) -> None:
-    require(len(error.sentence) < 1000, f"an error that repeats the input: {error.sentence}")
+    require(len(error.sentence) < 1000, "an error that repeats the input: {}", error.sentence)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -13,6 +13,7 @@ from vdsm_contract.config import evaluate, settings
 from vdsm_contract.config_files import ConfigError, Entry, parse
 
 _FILE = Path("/etc/vdsm/vdsm.conf")
+_KNOWN = {setting.key for setting in settings()}
 
 
 def run(data: bytes) -> None:
@@ -26,13 +27,13 @@ def run(data: bytes) -> None:
         _tell(error)
         return
     again = parse(written(entries), _FILE)
-    require(_said(again) == _said(entries), f"{entries} are read as {again}")
+    require(_said(again) == _said(entries), "{} are read as {}", entries, again)
     try:
         loaded = evaluate(entries, [_FILE])
     except ConfigError as error:
         _tell(error)
         return
-    require(loaded.origins.keys() <= {one.key for one in settings()}, "settings from nowhere")
+    require(loaded.origins.keys() <= _KNOWN, "settings from nowhere")
 
 
 def written(entries: list[Entry]) -> str:
@@ -55,7 +56,7 @@ def _tell(error: ConfigError) -> None:
     require(bool(error.problems), "an error that tells nothing")
     for problem in error.problems:
         require(len(problem) < 600, "a problem that repeats the input")
-        require(problem.isprintable(), f"a problem for no log: {problem!r}")
+        require(problem.isprintable(), "a problem for no log: {!r}", problem)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -9,14 +9,13 @@ expects; a name of a unit is one.
 
 import ipaddress
 import re
-import tempfile
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 import msgspec
 
 from fuzz.target import require
+from fuzz.targets._file import InputFile
 from supervdsm.network.services import source_routes
 from supervdsm.network.services.lease_events import lease4, lease6
 from supervdsm.network.services.leases import Lease, Leases, Told
@@ -27,17 +26,14 @@ _UNIT = re.compile(r"[A-Za-z0-9_.-]*")
 
 
 @cache
-def _directory() -> tempfile.TemporaryDirectory[str]:
-    shared = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
+def _file() -> InputFile:
+    return InputFile("leases/x.json", 0o644)
 
 
 def run(data: bytes) -> None:
-    leases = Leases(Path(_directory().name))
-    path = leases._path("x")
-    path.write_bytes(data)
-    path.chmod(0o644)
-    read = leases.read("x")
+    file = _file()
+    file.put(data)
+    read = Leases(file.path.parent).read("x")
     check(read.ipv4, 4)
     check(read.ipv6, 6)
     try:
@@ -45,7 +41,7 @@ def run(data: bytes) -> None:
     except (ValueError, RecursionError):
         return
     name = instance_name(told.get("interface", ""))
-    require(_UNIT.fullmatch(name), f"{name!r} is no part of a unit's name")
+    require(_UNIT.fullmatch(name), "{!r} is no part of a unit's name", name)
     try:
         given = Told(ipv4=lease4(told), ipv6=lease6(told))
     except ValueError:
@@ -65,7 +61,7 @@ def check(lease: Lease, version: int) -> None:
         require(ipaddress.ip_interface(lease.address).version == version, "another version")
     for text in (*lease.nameservers, *([lease.gateway] if lease.gateway else [])):
         require(ipaddress.ip_address(text).version == version, "another version")
-        require(text.isprintable() and " " not in text, f"{text!r} may be a line of a file")
+        require(text.isprintable() and " " not in text, "{!r} may be a line of a file", text)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -47,7 +47,7 @@ def check(data: bytes) -> None:
     except errors.MetadataValidationError:
         return  # a line end of Unicode's, which others would take for one
     again = fmt.decode(written, "/path")
-    require(again == found, f"{found} is read as {again}")
+    require(again == found, "{} is read as {}", found, again)
     require(fmt.encode(again) == written, "another file of the same")
 
 

@@ -65,7 +65,7 @@ def check(message: Message, reply: bytes) -> None:
     require(len(responses) == len(due), "as many responses as calls")
     for entry, response in zip(due, responses, strict=True):
         require(response["jsonrpc"] == "2.0", "the version")
-        require(response["id"] == entry.id, f"id {entry.id!r} is answered as {response['id']!r}")
+        require(response["id"] == entry.id, "id {!r} is answered as {!r}", entry.id, response["id"])
         require(("error" in response) != ("result" in response), "a result or an error")
         if isinstance(entry, Rejected):
             error = response["error"]

@@ -6,14 +6,13 @@ The first byte chooses the kind. Oracle: ToolError, short; what is accepted is w
 the same.
 """
 
-import tempfile
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 import msgspec
 
 from fuzz.target import require
+from fuzz.targets._file import InputFile, directory
 from vdsm_tool.errors import ToolError
 from vdsm_tool.upgrade import docker_archive, journal, manifest, paths
 from vdsm_tool.upgrade.manifest import File
@@ -24,9 +23,8 @@ PREFIX = 1
 
 
 @cache
-def _directory() -> tempfile.TemporaryDirectory[str]:
-    shared = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
+def _file() -> InputFile:
+    return InputFile(str(paths.PENDING.relative_to("/")), 0o600)
 
 
 def run(data: bytes) -> None:
@@ -53,11 +51,8 @@ def _images(content: bytes) -> None:
 
 
 def _pending(content: bytes) -> None:
-    root = Path(_directory().name)
-    path = root / paths.PENDING.relative_to("/")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    found = journal.read(root)
+    _file().put(content)
+    found = journal.read(directory())
     require(found is not None, "nothing where something is")
     if found is not None:
         require(bool(journal.describe(found)), "an upgrade that cannot be told of")

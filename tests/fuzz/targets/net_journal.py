@@ -5,14 +5,13 @@ Oracle: no file keeps supervdsm from starting: it is a record that can be told o
 it is set aside; a record is written and read as the same.
 """
 
-import tempfile
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 import msgspec
 
 from fuzz.target import require
+from fuzz.targets._file import InputFile
 from supervdsm.network.plan.state import Address, Device, Ipv6, Route, Rule, State
 from supervdsm.network.transaction import durable, recover
 from supervdsm.network.transaction.journal import Journal, Record
@@ -21,9 +20,8 @@ IS_JSON = True
 
 
 @cache
-def _directory() -> tempfile.TemporaryDirectory[str]:
-    shared = Path("/dev/shm")
-    return tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
+def _file() -> InputFile:
+    return InputFile("network/journal", 0o600)
 
 
 class Kept(Journal):
@@ -36,10 +34,9 @@ class Kept(Journal):
 
 
 def run(data: bytes) -> None:
-    path = Path(_directory().name, "journal")
-    path.write_bytes(data)
-    path.chmod(0o600)
-    journal = Kept(path)
+    file = _file()
+    file.put(data)
+    journal = Kept(file.path)
     record = journal.read()
     if record is None:
         require(bool(journal.reason), "no record, and no reason")
@@ -50,7 +47,7 @@ def run(data: bytes) -> None:
     require(record.phase in ("open", "committed"), "a phase")
     require("\n" not in record.title, "a title for no log")
     require(bool(recover._when(record)), "no time")
-    require(len(durable.beside(path).name) < 255, "a name")
+    require(len(durable.beside(file.path).name) < 255, "a name")
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -43,8 +43,8 @@ def run(data: bytes) -> None:
     files = store.encode(Configuration(of_kind["nets"], of_kind["bonds"], of_kind["devices"]))
     content = files[kind][_NAME]
     again, left = decoder(_NAME, msgspec.json.decode(content))
-    require(again == found, f"{found} is read as {again}")
-    require(not left, f"unknown in our own file: {left}")
+    require(again == found, "{} is read as {}", found, again)
+    require(not left, "unknown in our own file: {}", left)
     look(found)
 
 

@@ -94,7 +94,7 @@ def run(data: bytes) -> None:
         request.options,
     )
     again = asked(canonical)
-    require(again == wanted, f"the canonical request asks for {again}, not for {wanted}")
+    require(again == wanted, "the canonical request asks for {}, not for {}", again, wanted)
 
 
 def asked(request: Request) -> Configuration | None:
@@ -108,7 +108,7 @@ def asked(request: Request) -> Configuration | None:
         require(error.reason.isascii() and error.field.isascii(), "an error for no log")
         return None
     for operation in planner.plan(change.current, change.target):
-        require(str(operation).isprintable(), f"an operation for no log: {operation}")
+        require(str(operation).isprintable(), "an operation for no log: {}", operation)
     return change.wanted
 
 
@@ -116,11 +116,11 @@ def check_stored(wanted: Configuration) -> None:
     files = store.encode(wanted)
     for name, content in files["nets"].items():
         found, unknown = network_of(name, msgspec.json.decode(content))
-        require(found == wanted.networks[name], f"{wanted.networks[name]} is read as {found}")
+        require(found == wanted.networks[name], "{} is read as {}", wanted.networks[name], found)
         require(not unknown, "unknown in our own file")
     for name, content in files["bonds"].items():
         bond, unknown = bond_of(name, msgspec.json.decode(content))
-        require(bond == wanted.bonds[name], f"{wanted.bonds[name]} is read as {bond}")
+        require(bond == wanted.bonds[name], "{} is read as {}", wanted.bonds[name], bond)
         require(not unknown, "unknown in our own file")
 
 

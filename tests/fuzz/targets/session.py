@@ -123,7 +123,7 @@ def run(data: bytes) -> None:
     peer = _ROOT if first & 1 else _VDSM
     whole = conversation([stream] if stream else [], peer, _FAST)
     other = conversation(list(pieces(stream, first)), peer, _SLOW)
-    require(whole == other, f"another conversation: {whole} {other}")
+    require(whole == other, "another conversation: {} {}", whole, other)
     sent, ran = whole
     if ran and peer is _VDSM:
         require(CONTRACT_VERSION.encode() in stream, "a verb ran for a stranger")
@@ -148,14 +148,14 @@ def conversation(parts: list[bytes], peer: Peer, table: Table) -> tuple[list[byt
 
 
 def check(message: bytes) -> None:
-    require(len(message) < _MOST_ANSWER, f"an answer of {len(message)} bytes")
+    require(len(message) < _MOST_ANSWER, "an answer of {} bytes", len(message))
     require(message.endswith(b"\0") and message.count(b"\0") == 1, "not one message")
     answer = msgspec.json.decode(message[:-1])
     require(isinstance(answer, dict), "an answer that is no object")
     require(isinstance(answer["parameters"], dict), "an answer without parameters")
     error = answer.get("error")
     if error is not None:
-        require(error in BY_NAME or error.startswith(f"{STANDARD}."), f"error {error}")
+        require(error in BY_NAME or error.startswith(f"{STANDARD}."), "error {}", error)
         require(not error.endswith(".Unexpected"), "an error that nobody declared")
 
 

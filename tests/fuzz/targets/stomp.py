@@ -21,7 +21,7 @@ def run(data: bytes) -> None:
     stream = data[1:]
     whole = parsed([stream])
     cut = parsed(pieces(stream, data[0] if data else 0))
-    require(whole == cut, f"other frames in other pieces: {whole} {cut}")
+    require(whole == cut, "other frames in other pieces: {} {}", whole, cut)
     for frame in whole[0]:
         check(frame)
 
@@ -55,7 +55,7 @@ def check(frame: Frame) -> None:
     limits = FrameLimits(headers=8, header_bytes=2048, body_bytes=300)
     [again] = Parser(CLIENT_COMMANDS, limits).feed(plain.encode())
     headers = {k: v for k, v in again.headers.items() if k != "content-length"}
-    require(Frame(again.command, headers, again.body) == plain, f"{plain} is read as {again}")
+    require(Frame(again.command, headers, again.body) == plain, "{} is read as {}", plain, again)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -86,7 +86,7 @@ def run(data: bytes) -> None:
     whole = conversation([stream], late)
     if pattern:
         cut = conversation(pieces(stream, pattern), late)
-        require(whole == cut, f"another conversation in other pieces: {whole} {cut}")
+        require(whole == cut, "another conversation in other pieces: {} {}", whole, cut)
 
 
 def conversation(parts: Iterable[bytes], late: int) -> tuple[bytes, list[Frame]]:
@@ -137,7 +137,7 @@ def check(sent: bytes, calls: int) -> None:
                 *("version", "heart-beat", "session", "server", "receipt-id", "message"),
                 *("content-type", "content-length"),
             }
-            require(frame.headers.keys() <= known, f"a header from nowhere: {frame.headers}")
+            require(frame.headers.keys() <= known, "a header from nowhere: {}", frame.headers)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -35,9 +35,9 @@ def _connect(given: Params) -> None:
     kind = domain_types.parse(given["domainType"], "domainType")
     for reference in connection_params.references(given["connectionParams"]):
         spec = specs.normalize(reference.connection)
-        require(specs.normalize(spec) == spec, f"two spellings of {spec!r}")
+        require(specs.normalize(spec) == spec, "two spellings of {!r}", spec)
         target = connection_params.target(reference)
-        require(target.parent == MOUNT_DIR, f"{target} is another place")
+        require(target.parent == MOUNT_DIR, "{} is another place", target)
         paths.below(str(target), DATA_CENTER, field="fsFile")
         try:
             mount = connection_params.mount(kind, reference)

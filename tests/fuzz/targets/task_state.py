@@ -47,8 +47,8 @@ def run(data: bytes) -> None:
         return
     again = decode(written, "/path")
     if exact and not (isinstance(found, TaskRecord) and found.name != again.name):
-        require(again == found, f"{found} is read as {again}")
-    require(encode(again) == written, f"{again} is written in another way")
+        require(again == found, "{} is read as {}", found, again)
+    require(encode(again) == written, "{} is written in another way", again)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -10,6 +10,7 @@ arguments are what a second opinion, written here, lets through as well.
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -47,9 +48,9 @@ Arguments = Any
 def _below(path: str) -> None:
     """Second opinion on a path below the data center."""
     pure = PurePosixPath(path)
-    require(str(pure) == path, f"{path!r} is not written in the normal way")
-    require(".." not in pure.parts and "." not in pure.parts, f"{path!r} leads elsewhere")
-    require(DATA_CENTER in Path(path).parents, f"{path!r} is not below {DATA_CENTER}")
+    require(str(pure) == path, "{!r} is not written in the normal way", path)
+    require(".." not in pure.parts and "." not in pure.parts, "{!r} leads elsewhere", path)
+    require(DATA_CENTER in Path(path).parents, "{!r} is not below {}", path, DATA_CENTER)
     require(path.isprintable() and len(path.encode()) < 4096, "a path for no log")
 
 
@@ -65,14 +66,14 @@ def _mount(given: Arguments) -> None:
         relative = sources.host_directory(given.fs_spec)
         require(not relative.startswith("/"), "an absolute path")
         require(".." not in relative.split("/"), "a source that leads elsewhere")
-        require(not _SYSTEM.match(f"/{relative}"), f"{relative!r} is the system's")
+        require(not _SYSTEM.match(f"/{relative}"), "{!r} is the system's", relative)
     else:
         sources.device_path(given.fs_spec)
         require(given.fs_spec.startswith("/dev/"), "no device")
         require(".." not in given.fs_spec.split("/"), "a source that leads elsewhere")
     _below(given.fs_file)
     require(options[-3:] == FORCED, "a mount that is not nosuid, nodev, noexec at last")
-    require(all(map(_OPTION.fullmatch, options)), f"odd options {options}")
+    require(all(map(_OPTION.fullmatch, options)), "odd options {}", options)
     names = {option.partition("=")[0] for option in options}
     require(not names & {"suid", "dev", "exec", "loop", "remount", "user", "bg"}, "a way to root")
 
@@ -118,7 +119,7 @@ def _hugepages(given: Arguments) -> None:
         require(not written, "refused, and written")
         raise
     require([str(file) for file in written] == [given.path], "another file")
-    require(_NR_HUGEPAGES.fullmatch(given.path), f"{given.path!r} is no pool")
+    require(_NR_HUGEPAGES.fullmatch(given.path), "{!r} is no pool", given.path)
     require(0 <= kept["pages"] <= 2**24, "a pool of another size")
 
 
@@ -143,13 +144,13 @@ def _rp_filter(given: Arguments) -> None:
         opened.append(str(path))
         raise FileNotFoundError(2, "No such file or directory")
 
-    with mock.patch.object(rp_filter, "os", mock.Mock(open=open_, O_WRONLY=1, O_CLOEXEC=2)):
+    with mock.patch.object(rp_filter, "os", SimpleNamespace(open=open_, O_WRONLY=1, O_CLOEXEC=2)):
         try:
             rp_filter.set_rp_filter(Path("/proc"), given.device, rp_filter.LOOSE)
         finally:
             for path in opened:
                 device = path.removeprefix("/proc/sys/net/ipv4/conf/").removesuffix("/rp_filter")
-                require(device == given.device, f"another file: {path}")
+                require(device == given.device, "another file: {}", path)
                 require("/" not in device and device not in {"..", ".", "all"}, "no device")
 
 
@@ -211,7 +212,7 @@ def run(data: bytes) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     again = _DECODERS[verb.method].decode(msgspec.json.encode(given))
-    require(again == given, f"{given} is read as {again}")
+    require(again == given, "{} is read as {}", given, again)
     try:
         POLICIES[_short(verb)](given)
     except verb.promise.errors + COMMON as error:
@@ -220,7 +221,7 @@ def run(data: bytes) -> None:
 
 def check_error(error: VerbError) -> None:
     encoded = encode_error(error)
-    require(len(encoded) < 16384, f"an error of {len(encoded)} bytes")
+    require(len(encoded) < 16384, "an error of {} bytes", len(encoded))
     require(audit.outcome(error).isascii(), "an error for no log")
 
 

@@ -35,7 +35,7 @@ def run(data: bytes) -> None:
         return
     require(len(written) <= fmt.MAX_SIZE, "too large a file")
     again = fmt.decode(written, "/path")
-    require(again == found, f"{found} is read as {again}")
+    require(again == found, "{} is read as {}", found, again)
 
 
 def seeds() -> Mapping[str, bytes]:

@@ -69,7 +69,7 @@ def run(data: bytes) -> None:
     with small_limits():
         whole = received([stream] if stream else [])
         cut = received(list(pieces(stream, data[0] if data else 0)))
-        require(whole == cut, f"other messages in other pieces: {whole} {cut}")
+        require(whole == cut, "other messages in other pieces: {} {}", whole, cut)
         messages, _end = whole
         for message in messages:
             require(len(message) <= LIMIT, "a message above the limit")

@@ -64,7 +64,7 @@ def check(message: bytes) -> None:
         if not isinstance(found, frames.Answer):
             # Floats may be NaN, which is not itself.
             again = frames.encode(decode(frames.encode(found)))
-            require(again == frames.encode(found), f"{found} is read as something else")
+            require(again == frames.encode(found), "{} is read as something else", found)
 
 
 def seeds() -> Mapping[str, bytes]:

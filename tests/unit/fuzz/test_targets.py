@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fuzz import target
 from fuzz.mutate import mutate
+from fuzz.targets._file import InputFile
 
 CHANGES = 25
 """Of inputs, for each target: the whole takes a second or two."""
@@ -63,5 +64,13 @@ def test_each_corpus_and_dictionary_has_its_target() -> None:
 
 
 def test_a_target_that_breaks_its_oracle_is_noticed() -> None:
-    with pytest.raises(target.Violation):
-        target.require(False, "seen")
+    with pytest.raises(target.Violation, match=r"^'a' is not 1$"):
+        target.require(False, "{!r} is not {}", "a", 1)
+
+
+def test_a_file_for_a_reader_holds_no_more_than_was_put_last() -> None:
+    file = InputFile("unit/file", 0o600)
+    for content in (b"longer", b"short", b""):
+        file.put(content)
+        assert file.path.read_bytes() == content
+    assert file.path.stat().st_mode & 0o777 == 0o600
