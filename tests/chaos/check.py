@@ -83,10 +83,9 @@ class Checker:
             time.sleep(0.1)
 
     def check(self, *, whole: bool, quiet: bool = False) -> None:
-        """Let all clients come to rest, and look at everything; with `whole` at each byte of the
-        domain too, with `quiet` once all is gone that may stay for a while."""
+        """Look at everything, while all clients rest; with `whole` at each byte of the domain too,
+        with `quiet` once all is gone that may stay for a while."""
         self.checks += 1
-        self.settle()
         with self.spent.on("look"):
             look, found, told = self._seen(quiet=quiet)
         with self.book.lock:

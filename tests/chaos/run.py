@@ -151,9 +151,11 @@ class Run:
         whole: bool,
         quiet: bool = False,
     ) -> None:
-        self.checker.check(whole=whole, quiet=quiet)
+        self.checker.settle()
+        # First, as it takes away what the fault is to leave.
         for wrong in harm.check() if harm else ():
             self._wrong(STEADY, wrong)
+        self.checker.check(whole=whole, quiet=quiet)
         with self.book.lock:
             seen, self.book.ledger.violations = self.book.ledger.violations, []
         number, title = (fault.number, fault.title) if fault else (len(result.survived), "none")

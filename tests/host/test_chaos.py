@@ -55,6 +55,7 @@ def test_what_is_really_broken_is_seen(run: Run) -> None:
     # Twice, so that it is one too many whatever the clients have left.
     for _ in range(2):
         agent.run("mount", "--bind", DIRECTORIES[0], target(DIRECTORIES[0]))
+    run.checker.settle()
     run.checker.check(whole=False)
     seen = {(one.rule, one.details.split(" is ")[0]) for one in run.book.ledger.violations}
     assert (STEADY, "network: device stray") in seen
