@@ -106,6 +106,17 @@ def test_the_code_is_compiled(host: Machine, name: str) -> None:
     assert "0" not in counts
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_program_makes_its_user_another(host: Machine, name: str) -> None:
+    """Neither by its mode nor by capabilities of its own; no directory has such a mode either."""
+    program = (
+        "import os, sys; "
+        "print(*[f for f in sys.argv[1:] if 'security.capability' in os.listxattr(f)])"
+    )
+    capable = f"find / -xdev -type f -exec python3 -Ic {shlex.quote(program)} {{}} +"
+    assert in_image(host, name, f"find / -xdev -perm /6000; {capable}").split() == []
+
+
 def test_ids(host: Machine) -> None:
     assert in_image(host, "vdsm", "id vdsm").strip() == "uid=36(vdsm) gid=36(kvm) groups=36(kvm)"
     ids = in_image(
