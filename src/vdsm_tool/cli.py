@@ -21,6 +21,7 @@ from vdsm_tool.commands import (
     pin,
     pki,
     rollback,
+    sbom,
     status,
     storage,
     trace,
@@ -43,6 +44,7 @@ COMMANDS: Final = (
     history,
     archive,
     pin,
+    sbom,
     upgrade_run,
     upgrade_undo,
 )

@@ -101,6 +101,18 @@ def test_the_sources_of_debian_s_packages_are_known(image: Image) -> None:
         assert re.fullmatch(r"\S+ \S+", source)
 
 
+def test_vdsm_tool_shows_the_list_of_what_runs(host: Machine, image: Image) -> None:
+    piped = host.sh(f"vdsm-tool sbom {image.name}")
+    assert json.loads(piped) == image.sbom
+    named = host.sh(f"vdsm-tool sbom --text localhost/{image.name}:latest").splitlines()
+    assert named[0].startswith(f"{image.name} {RELEASE}, image ")
+    rows = [line.split()[:3] for line in named[3:]]
+    assert [row[1:] for row in rows] == [
+        [one["name"], one["version"]] for one in image.sbom["components"]
+    ]
+    assert {row[0] for row in rows} == {"os", "generic", "pypi", "deb"}
+
+
 def test_nothing_of_what_made_it_is_left(host: Machine, image: Image) -> None:
     found = in_image(
         host, image.name, "find / -xdev -name make-sbom; find /build 2>/dev/null; true"

@@ -26,6 +26,7 @@ SYSTEMD_RUNS = Path("/run/systemd/system").is_dir()
         ["pki"],
         ["pki", "init"],
         ["pki", "renew"],
+        ["sbom"],
     ],
 )
 def test_every_command_explains_itself(tool: Tool, command: list[str]) -> None:
