@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kills a process at the moment when a file is there, or has so much data.
+"""Kills a process at the moment when a file is there, has so much data, or is gone.
 
 A program of its own, of the standard library alone: it runs on the machine where both are, so that
 nothing slow lies between what is seen and the kill. Arguments: the pid; the path; the bytes that
-are allocated of the file then (0: it is there); the seconds after which the process is killed
-anyhow. It says "watching" once it looks, and at the end "killed", "late" or "ended" (the process
-ended by itself). When its stdin is closed it goes away, and kills nobody.
+are allocated of the file then (0: it is there, -1: it is gone); the seconds after which the process
+is killed anyhow. It says "watching" once it looks, and at the end "killed", "late" or "ended" (the
+process ended by itself). When its stdin is closed it goes away, and kills nobody.
 """
 
 import select
@@ -28,6 +28,12 @@ def allocated(path: Path) -> int:
         return -1
 
 
+def is_there(path: Path, size: int) -> bool:
+    """Whether it is the moment."""
+    found = allocated(path)
+    return found < 0 if size < 0 else found >= size
+
+
 def kill_when(pid: int, path: Path, size: int, patience_s: float) -> str:
     """Does it; the word to end with."""
     # Not by the pid, which may be another's by the time of the kill.
@@ -35,7 +41,7 @@ def kill_when(pid: int, path: Path, size: int, patience_s: float) -> str:
     print("watching", flush=True)
     deadline = time.monotonic() + patience_s
     word = "killed"
-    while allocated(path) < size:
+    while not is_there(path, size):
         ready, _, _ = select.select([process, sys.stdin], [], [], _PAUSE_S)
         if ready:
             return "ended"

@@ -18,11 +18,12 @@ PATIENCE_S: Final = 60
 """After that vdsm is killed anyhow."""
 BOTH: Final = {True, False}
 """Of `Work.goes_on`."""
+_GONE: Final = -1
 
 
 @dataclass(frozen=True)
 class Work:
-    """A task: the verb that starts it, its name among the tasks, and what is there in its middle: a
+    """A task: the verb that starts it, its name among the tasks, and what is seen in its middle: a
     path among the images, with `data` bytes in it."""
 
     verb: str
@@ -61,8 +62,8 @@ def works(engine: Engine, image: str, volume: str, size: int) -> list[Work]:
     deleting = {"imageID": doomed, "postZero": False, "force": False}
     making = engine.new_volume(new, made, size)
     return [
-        # Hidden, and its files are there.
-        Work("Image.delete", "deleteImage", deleting, f"_remove_me_{doomed}"),
+        # Renamed: its new name may be there for an instant only.
+        Work("Image.delete", "deleteImage", deleting, doomed, _GONE),
         # With some of the data.
         Work("Volume.copy", "copyImage", copying, f"{target}/{copied}", MIB),
         # With its lease, and without its metadata.
@@ -73,7 +74,7 @@ def works(engine: Engine, image: str, volume: str, size: int) -> list[Work]:
 @contextmanager
 def killed_when(host: Machine, pid: int, path: str, data: int) -> Iterator[None]:
     """At the end of the block the process is dead: killed when the file was there with `data`
-    bytes, if it ever was."""
+    bytes (-1: was gone), if it ever was."""
     program = Path(kill_when.__file__).read_text()
     words = map(str, (pid, path, data, PATIENCE_S))
     watcher = host.start("nice", "-n", "-20", "python3", "-c", program, *words)

@@ -41,12 +41,24 @@ def watch(
 def test_it_kills_as_soon_as_the_file_is_there(
     victim: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
-    with watch(victim, tmp_path / "_remove_me_image") as watcher:
-        (tmp_path / "another").touch()
-        (tmp_path / "image").mkdir()
+    with watch(victim, tmp_path / "volume") as watcher:
+        (tmp_path / "volume.lease").touch()
         with pytest.raises(subprocess.TimeoutExpired):
             victim.wait(0.05)
-        (tmp_path / "image").rename(tmp_path / "_remove_me_image")
+        (tmp_path / "volume").touch()
+        assert victim.wait(60) == -signal.SIGKILL
+        assert watcher.communicate()[0] == "killed\n"
+
+
+def test_it_kills_as_soon_as_the_directory_is_gone(
+    victim: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    image = tmp_path / "image"
+    image.mkdir()
+    with watch(victim, image, -1) as watcher:
+        with pytest.raises(subprocess.TimeoutExpired):
+            victim.wait(0.05)
+        image.rename(tmp_path / "_remove_me_image").rmdir()
         assert victim.wait(60) == -signal.SIGKILL
         assert watcher.communicate()[0] == "killed\n"
 
