@@ -27,7 +27,7 @@ from supervdsm.network.request.change import requested
 from supervdsm.network.request.facts import Facts
 from supervdsm.network.transaction.converge import Kernel, NotReached, bring_back, reach
 from supervdsm.network.transaction.journal import Journal, Record
-from supervdsm.network.transaction.store import PERSISTENT, RUNNING, Store
+from supervdsm.network.transaction.store import PERSISTENT, RUNNING, Store, new_name
 from vdsm_contract import flow
 from vdsm_contract.errors import (
     NetlinkFailed,
@@ -148,14 +148,17 @@ class Changer:
             if not operations and not stale and not unsafe:
                 return None
             names = change.target.devices.keys() | change.target.absent
+            tree = new_name()
             record = Record(
                 method=_method(),
                 flow_id=flow.current(),
                 started=time.time(),
                 before=_lasting(change.current.restricted(names if operations else ())),
-                running=self.store.prepare(RUNNING, stored) if stale else "",
-                persistent=self.store.prepare(PERSISTENT, stored) if unsafe else "",
+                running=self.store.prepare(RUNNING, stored, tree) if stale else "",
+                persistent=self.store.prepare(PERSISTENT, stored, tree) if unsafe else "",
             )
+            # What an earlier change left must not be taken for this one's: see Store.complete.
+            self.store.collect(keep={record.running, record.persistent})
             self.journal.open(record)
         except OSError as error:
             self.store.collect()

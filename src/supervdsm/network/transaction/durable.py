@@ -63,6 +63,16 @@ def remove(path: Path) -> None:
     flush_directory(path.parent)
 
 
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory, and those above it (0755), so that they last; it may be there already.
+    Raises OSError."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, 0o755)
+    path.mkdir(mode, exist_ok=True)
+    flush_directory(path.parent)
+
+
 def flush_directory(path: Path) -> None:
     """Make the names in a directory last. Raises OSError."""
     with opened(path) as fd:

@@ -78,7 +78,7 @@ class Journal:
 
     def open(self, record: Record) -> None:
         """Begin a change. Raises OSError."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_directory(self._path.parent, 0o700)
         durable.replace(self._path, msgspec.json.encode(record))
 
     def commit(self, record: Record, check: Callable[[], None]) -> Record:

@@ -8,7 +8,8 @@ long as it fails, and `vdsm-tool net restore --force` puts the persistent config
 place.
 
 A journal that cannot be read does not say how the devices were. Then they are led to the running
-configuration, which is that of before the change, or of after it once that was committed.
+configuration, which is that of before the change, or of after it once that was committed; and a
+commit that had begun with the running configuration is ended with the persistent one.
 """
 
 import logging
@@ -48,6 +49,9 @@ class Recovery:
         try:
             self._changer.journal.tidy()
             was_there = self._changer.journal.is_there
+            if was_there:
+                # First: a journal that cannot be read is set aside, and not there the next time.
+                self._changer.store.complete()
             record = self._changer.journal.read()
             if record is None and was_there and same_boot:
                 record = self._to_running()

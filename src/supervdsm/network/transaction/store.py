@@ -6,6 +6,10 @@
 configuration is a new tree, written and flushed before the link is switched by one rename. The old
 tree stays until the next one is written, for those who read it at that moment.
 
+A change that is to last switches two links, the running configuration's first. Its two trees have
+one name: should it be cut off between the two, and its journal be spoilt besides, the trees
+themselves say that the second is still to be switched (`complete`).
+
 What is read may have been written by oVirt's own vdsm, by an operator, or by a disk that lies: a
 file that is not root's, not a plain file or not understood is left out, and the log says so.
 """
@@ -99,9 +103,10 @@ class Store:
                 )
         return found
 
-    def prepare(self, which: Which, configuration: Configuration) -> str:
-        """Write a tree beside the one in use, and return its name. Raises OSError, ValueError."""
-        return self._prepare(which, encode(configuration))
+    def prepare(self, which: Which, configuration: Configuration, name: str = "") -> str:
+        """Write a tree beside the one in use, and return its name: `name`, of `new_name`, or one
+        of its own. Raises OSError, ValueError."""
+        return self._prepare(which, encode(configuration), name or new_name())
 
     def switch(self, which: Which, tree: str) -> None:
         """Put a prepared tree into use; it may be already. Raises OSError."""
@@ -111,6 +116,24 @@ class Store:
         if self._in_use(which) != tree:
             durable.switch_link(link, tree)
 
+    def complete(self) -> None:
+        """End the commit of a change that was cut off between its two switches: then the running
+        configuration's tree has a twin that is not yet the persistent one.
+
+        Only while there is a journal, whatever is in it: before it was written all other trees were
+        removed. Does nothing when there is no such twin. Raises OSError.
+        """
+        tree = self._in_use(RUNNING)
+        parent = self._state_dir / PERSISTENT
+        twin = parent / tree
+        if not _TREE.fullmatch(tree) or twin.is_symlink() or not twin.is_dir():
+            return
+        if self._in_use(PERSISTENT) != tree:
+            with durable.opened(parent) as fd:
+                durable.require_root_s(fd, str(parent))
+            self.switch(PERSISTENT, tree)
+            _log.warning("A commit was cut off: the running configuration is persistent now, too")
+
     def save(self, which: Which, configuration: Configuration) -> None:
         """Replace a configuration. Raises OSError."""
         self.switch(which, self.prepare(which, configuration))
@@ -119,7 +142,7 @@ class Store:
         """Make the running configuration the persistent one, file by file as they are, so that
         what somebody else wrote stays the same on both sides. Raises OSError."""
         files, _configuration = self._read(RUNNING)
-        self.switch(PERSISTENT, self._prepare(PERSISTENT, files))
+        self.switch(PERSISTENT, self._prepare(PERSISTENT, files, new_name()))
 
     def collect(self, keep: Iterable[str] = ()) -> None:
         """Remove trees that are not in use, but for those named. Failures are logged."""
@@ -147,13 +170,12 @@ class Store:
             except OSError as error:
                 _log.warning("An old configuration stays: %s", error)
 
-    def _prepare(self, which: Which, files: Files) -> str:
+    def _prepare(self, which: Which, files: Files, name: str) -> str:
         parent = self._state_dir / which
-        parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        durable.make_directory(parent, 0o755)
         with durable.opened(parent) as fd:
             durable.require_root_s(fd, str(parent))
         self._collect(which, set())
-        name = f"{_LINK}.{''.join(secrets.choice(_ALPHABET) for _ in range(8))}"
         tree = parent / name
         try:
             tree.mkdir()
@@ -217,6 +239,11 @@ class Store:
         except FileNotFoundError:
             pass  # never written
         return files, Configuration(networks, bonds, devices)
+
+
+def new_name() -> str:
+    """Return the name of a tree that was never used."""
+    return f"{_LINK}.{''.join(secrets.choice(_ALPHABET) for _ in range(8))}"
 
 
 def encode(configuration: Configuration) -> Files:

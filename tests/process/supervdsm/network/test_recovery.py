@@ -85,7 +85,7 @@ def test_a_journal_that_cannot_be_read_is_kept_and_everybody_is_told(host: Host)
     host.setup(NETWORKS)
 
 
-@pytest.mark.parametrize("step", [8, 20, 40, 10_000])
+@pytest.mark.parametrize("step", [8, 20, 38, 10_000])
 def test_without_a_readable_journal_it_leads_to_the_running_configuration(
     host: Host, step: int
 ) -> None:
@@ -111,6 +111,39 @@ def test_without_a_readable_journal_it_leads_to_the_running_configuration(
     assert host.stored() == before[1]
     assert host.leftovers() == ["network.journal.bad"]
     assert "network change a change that is not known" in host.log()
+
+
+@pytest.mark.parametrize("booted", [False, True], ids=["same boot", "another boot"])
+def test_a_commit_is_whole_wherever_it_was_cut_off_without_a_readable_journal(
+    host: Host, booted: bool
+) -> None:
+    journal = host.directory / "state/supervdsm/network.journal"
+    networks: list[dict[str, Any]] = [{"net": {"nic": "nic0", "mtu": mtu}} for mtu in (1400, 1300)]
+    host.setup(networks[1], commitOnSuccess=True)
+    host.arm("kill", 0)
+    host.setup(networks[0], commitOnSuccess=True)
+    steps = host.steps
+    commit = len(steps) - 1 - steps[::-1].index("rename network.journal.new")
+    led = []
+    # Steps count from 1; of those after the commit the last one removes the journal.
+    for number in range(commit + 1, len(steps) + 1):
+        host.setup(networks[0], commitOnSuccess=True)
+        host.arm("kill", number)
+        with pytest.raises(SupervdsmDied):
+            host.setup(networks[1], commitOnSuccess=True)
+        host.kill()
+        os.truncate(journal, journal.stat().st_size // 2)
+        if booted:
+            host.boot()
+        host.arm("kill", 0)
+        host.start()
+        stored = host.stored()
+        assert stored["staging/nets/net"] == stored["persistence/nets/net"], steps[number - 1]
+        led.append(stored["persistence/nets/net"]["mtu"])
+        assert host.dump()["links"]["net"]["mtu"] == led[-1], steps[number - 1]
+    # The old one up to the first switch, the new one from there.
+    assert [*sorted(led, reverse=True)] == led
+    assert set(led) == {1400, 1300}
 
 
 def test_what_cannot_be_put_back_is_refused_until_it_can_or_an_operator_decides(

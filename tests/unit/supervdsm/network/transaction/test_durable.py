@@ -116,3 +116,14 @@ def test_another_user_s_file_is_not_read(tmp_path: Path) -> None:
     os.chown(file, 36, 36)
     with pytest.raises(durable.Untrusted, match="belongs to uid 36"):
         durable.read(file, most=100)
+
+
+def test_a_new_directory_lasts_in_each_of_those_above_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(durable, "flush_directory", flushed.append)
+    durable.make_directory(tmp_path / "one/two", 0o700)
+    assert flushed == [tmp_path, tmp_path / "one"]
+    assert (tmp_path / "one/two").stat().st_mode & 0o777 == 0o700
+    durable.make_directory(tmp_path / "one/two", 0o700)

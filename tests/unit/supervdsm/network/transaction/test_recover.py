@@ -188,3 +188,40 @@ def test_a_journal_of_no_time_does_not_keep_it_from_starting(
     after.recovery.at_start(same_boot=True)
     assert after.kernel.state == before
     assert "1e+300" in caplog.text
+
+
+def spoil_journal(site: Site) -> None:
+    (site.store._state_dir / "supervdsm/network.journal").write_text('{"format":1,"pha')
+
+
+@pytest.mark.parametrize("same_boot", [True, False])
+@pytest.mark.parametrize(
+    ("switched", "ended"), [((), set()), ((RUNNING,), {"ovirtmgmt"})], ids=["before", "between"]
+)
+def test_a_commit_whose_journal_is_spoilt_is_whole_in_both_configurations(
+    site: Site, switched: tuple[str, ...], ended: set[str], same_boot: bool
+) -> None:
+    committed(site)
+    record = site.journal.read()
+    assert record is not None
+    if RUNNING in switched:
+        site.store.switch(RUNNING, record.running)
+    spoil_journal(site)
+    after = site.restarted()
+    after.recovery.at_start(same_boot=same_boot)
+    assert set(after.store.running().networks) == ended
+    assert set(after.store.persistent().networks) == ended
+
+
+def test_an_earlier_commit_is_not_taken_for_one_that_was_cut_off(site: Site) -> None:
+    change = proposed(site.kernel.read(), Configuration(), NETWORKS, {}, persistent=True)
+    site.changer.make(change)
+    # Another configuration is made safe; the tree of the commit is still there.
+    site.store.save(PERSISTENT, Configuration())
+    change = proposed(site.kernel.read(), site.store.load(RUNNING), {"other": {"nic": "eth1"}}, {})
+    assert site.changer._begin(change) is not None
+    spoil_journal(site)
+    after = site.restarted()
+    after.recovery.at_start(same_boot=False)
+    assert after.store.persistent() == Configuration()
+    assert set(after.store.running().networks) == {"ovirtmgmt"}
