@@ -46,36 +46,54 @@ def _status(pid: int) -> dict[str, str]:
 
 def processes(unit: str) -> list[dict[str, Any]]:
     """The processes of a unit's container."""
-    pids: list[int] = []
+    pids: dict[int, str] = {}
     for group in _group(unit):
         for file in [group / "cgroup.procs", *group.glob("**/cgroup.procs")]:
             try:
-                pids += map(int, file.read_text().split())
+                pids |= dict.fromkeys(map(int, file.read_text().split()), group.name)
             except OSError:  # the group went away
                 continue
     found = []
-    for pid in sorted(set(pids)):
+    for pid, group_name in sorted(pids.items()):
         status = _status(pid)
         if status:
             name, parent, state = status["Name"], int(status["PPid"]), status["State"][0]
-            found.append({"pid": pid, "name": name, "parent": parent, "state": state})
+            one = {"pid": pid, "name": name, "parent": parent, "state": state}
+            found.append({**one, "container": group_name})
     return found
 
 
 def main_pid(unit: str) -> int:
     """The first process of a unit's container; 0 without one."""
+    return int(_main(unit)["pid"])
+
+
+def container(unit: str) -> str:
+    """Which container of a unit runs; each start has another one. Empty without one."""
+    return str(_main(unit)["container"])
+
+
+def _main(unit: str) -> dict[str, Any]:
     found = processes(unit)
     inside = {one["pid"] for one in found}
-    first = [one["pid"] for one in found if one["parent"] not in inside]
-    return min(first, default=0)
+    first = [one for one in found if one["parent"] not in inside]
+    return min(first, key=lambda one: one["pid"], default={"pid": 0, "container": ""})
 
 
-def replaced(pids: dict[str, int], seconds: float) -> list[str]:
-    """Wait until the main processes of these units are others; the units where that was not so."""
-    end = time.monotonic() + seconds
-    for unit, old in pids.items():
-        _wait(lambda: main_pid(unit) not in (0, old), end - time.monotonic(), 0.01)  # noqa: B023
-    return [unit for unit, old in pids.items() if main_pid(unit) in (0, old)]
+def replaced(containers: dict[str, str], seconds: float) -> list[str]:
+    """Wait until others than these containers of units run, and nothing of these is left; the units
+    where that was not so."""
+
+    def missing() -> list[str]:
+        return [unit for unit, old in containers.items() if not _is_other(unit, old)]
+
+    _wait(lambda: not missing(), seconds, 0.01)
+    return missing()
+
+
+def _is_other(unit: str, old: str) -> bool:
+    there = {one["container"] for one in processes(unit)}
+    return bool(there) and old not in there
 
 
 def hold(unit: str, patience_s: float, after_s: float, seconds: float, then: str) -> dict[str, Any]:
@@ -111,12 +129,13 @@ def _wait(condition: Callable[[], Any], seconds: float, pause: float = 0.002) ->
 
 def kill(units: list[str], signal_name: str, in_change: bool, share: float) -> dict[str, Any]:
     """Send a signal to the main processes; with `in_change` a moment after a change began."""
-    pids = {unit: main_pid(unit) for unit in units}
+    mains = {unit: _main(unit) for unit in units}
     hit = in_change and _in_change(share)
-    for pid in pids.values():
-        if pid:
-            os.kill(pid, getattr(signal, f"SIG{signal_name}"))
-    return {"pids": pids, "in_change": hit}
+    for main in mains.values():
+        if main["pid"]:
+            os.kill(main["pid"], getattr(signal, f"SIG{signal_name}"))
+    containers = {unit: main["container"] for unit, main in mains.items()}
+    return {"containers": containers, "in_change": hit}
 
 
 def _in_change(share: float) -> bool:
@@ -130,7 +149,8 @@ def _in_change(share: float) -> bool:
 
 def tear(how: str, share: float) -> dict[str, Any]:
     """Kill supervdsm in a change and spoil the end of its journal, before the next one starts."""
-    pid = main_pid("supervdsm")
+    main = _main("supervdsm")
+    pid = main["pid"]
     _in_change(share / 2)
     if pid:
         os.kill(pid, signal.SIGKILL)
@@ -138,7 +158,7 @@ def tear(how: str, share: float) -> dict[str, Any]:
     try:
         content = JOURNAL.read_bytes()
     except FileNotFoundError:
-        return {"pid": pid, "torn": False}
+        return {"container": main["container"], "torn": False}
     at = int(len(content) * (0.3 + 0.69 * share))
     spoilt = {
         "truncated": content[:at],
@@ -148,7 +168,7 @@ def tear(how: str, share: float) -> dict[str, Any]:
     with JOURNAL.open("r+b") as file:
         file.write(spoilt)
         file.truncate(len(spoilt))
-    return {"pid": pid, "torn": True, "text": content.decode()}
+    return {"container": main["container"], "torn": True, "text": content.decode()}
 
 
 # --- what else can be wrong -----------------------------------------------------------------------
@@ -271,7 +291,7 @@ def volumes(domain: str) -> list[str]:
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (main_pid, replaced, kill, hold, tear, fill, unfill, run, look)
+    for function in (main_pid, container, replaced, kill, hold, tear, fill, unfill, run, look)
 }
 
 

@@ -59,6 +59,8 @@ class Checker:
     peaks: dict[str, int] = field(default_factory=dict)
     checks: int = 0
     spent: Spent = field(default_factory=Spent)
+    reasons: set[str] = field(default_factory=set)
+    """What the last check had to wait for."""
 
     def begin(self) -> None:
         """Take the host as it is for how it must be at rest."""
@@ -151,7 +153,9 @@ class Checker:
         with self.spent.on("(host)"):
             look = self._look()
         unsteady, waited = observe.unsteady(look, self.rest, quiet=quiet), look["waited"]
+        self.reasons = {"units"} if waited else set()
         while unsteady and time.monotonic() < deadline:
+            self.reasons |= {one[:60] for one in unsteady}
             waited = True
             time.sleep(0.05)
             if quiet:

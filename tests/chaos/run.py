@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +38,8 @@ _THREADS: Final = 4
 _WHOLE: Final = 25
 """Each so many checks the domain is looked at byte by byte."""
 _RECOVERY_S: Final = 60.0
+_LONG_S: Final = 0.4
+"""What took longer is told of each fault."""
 
 
 class Probe(Client):
@@ -90,7 +92,7 @@ class Run:
         return result
 
     def _one(self, result: Result, fault: Fault, *, show: bool) -> None:
-        began = time.monotonic()
+        began, before = time.monotonic(), dict(self.spent.parts)
         self.gate.open()
         with self.spent.on("pause"):
             time.sleep(fault.pause_s)  # the moment is what is tried
@@ -112,18 +114,23 @@ class Run:
         if show:
             print(
                 f"{fault.number:4} {title:24} recovered in {one.recovery_s:6.2f} s, "
-                f"all in {one.all_s:6.2f} s; {dict(one.saw)}",
+                f"all in {one.all_s:6.2f} s ({self._longest(before)}); {dict(one.saw)}",
                 file=sys.stderr,
                 flush=True,
             )
+
+    def _longest(self, before: Mapping[str, float]) -> str:
+        parts = {part: now - before.get(part, 0) for part, now in self.spent.parts.items()}
+        most = [f"{part} {spent:.1f}" for part, spent in parts.items() if spent > _LONG_S]
+        return ", ".join([*most, *sorted(self.checker.reasons)])
 
     def _recovered(self, harm: Harm, fault: Fault) -> float:
         """Wait until a call is served by the whole pair again; when that was."""
         deadline = time.monotonic() + _RECOVERY_S
         if harm.replaced:
             with self.spent.on("(replaced)"):
-                pids, limit = dict(harm.replaced), _RECOVERY_S
-                missing = self.site.agent.ask("replaced", pids=pids, seconds=limit)
+                old, limit = dict(harm.replaced), _RECOVERY_S
+                missing = self.site.agent.ask("replaced", containers=old, seconds=limit)
             for unit in missing:
                 self._wrong(STEADY, f"{unit} did not come back from {fault.title}")
             if missing:

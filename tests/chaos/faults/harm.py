@@ -22,8 +22,8 @@ class Harm:
 
     began: float
     """When recovery begins to count, on time.monotonic()'s clock."""
-    replaced: Mapping[str, int] = field(default_factory=dict)
-    """The pids that are to be replaced, by their units."""
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    """The containers that are to be replaced, by their units."""
     booted: bool = False
     check: Callable[[], Sequence[str]] = lambda: ()
     """What is wrong beside the rules that hold always; asked once the host has recovered."""

@@ -30,5 +30,9 @@ def tear(target: Target, fault: Fault) -> Harm:
         return wrong if "said" in found else [*wrong, "supervdsm does not say that it set it aside"]
 
     title = fault.title if done["torn"] else "tear missed"
-    pids = {SUPERVDSM: done["pid"]}
-    return Harm(began, pids, title=title, check=named if done["torn"] else lambda: ())
+    return Harm(
+        began,
+        {SUPERVDSM: done["container"]},
+        title=title,
+        check=named if done["torn"] else lambda: (),
+    )

@@ -35,7 +35,7 @@ def _signal(target: Target, fault: Fault, units: list[str], name: str) -> Harm:
     done = target.site.agent.ask(
         "kill", units=units, signal_name=name, in_change=fault.in_change, share=fault.share
     )
-    return Harm(time.monotonic(), replaced=done["pids"])
+    return Harm(time.monotonic(), replaced=done["containers"])
 
 
 def _hold(target: Target, fault: Fault) -> Harm:
@@ -63,7 +63,7 @@ def restart(target: Target, fault: Fault) -> Harm:
 
 def _command(target: Target, fault: Fault, *argv: str) -> Harm:
     agent, unit = target.site.agent, _UNITS[fault.target]
-    pid = agent.ask("main_pid", unit=unit)
+    container = agent.ask("container", unit=unit)
     began = time.monotonic()
     agent.run(*argv, timeout=120)
-    return Harm(began, replaced={unit: pid})
+    return Harm(began, replaced={unit: container})
