@@ -44,6 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Swap the pair for the previous one; show how it ended."""
     host = this_host()
     entry = start.upgrade(
-        Kind.ROLLBACK, [], start.previous(host), host, to_terminal, timeout=arguments.timeout
+        Kind.ROLLBACK,
+        [],
+        start.previous(host),
+        host,
+        to_terminal,
+        timeout=arguments.timeout,
+        wait_tasks=arguments.wait_tasks,
     )
     return upgrade.show(entry, as_json=output.wants_json(arguments))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vdsm_tool import output
 from vdsm_tool.errors import FAILED, HEALTHY
 from vdsm_tool.host import Host, this_host
-from vdsm_tool.upgrade import fetch, host_image, journal, start
+from vdsm_tool.upgrade import fetch, host_image, journal, start, tasks
 from vdsm_tool.upgrade.model import Entry, Kind, Outcome, Pair, Tell
 from vdsm_tool.upgrade.progress import to_terminal
 
@@ -57,7 +57,7 @@ def register(subparsers: "Subparsers") -> None:
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
-    """Give a command the limit of a swap."""
+    """Give a command the limit of a swap, and how long it may wait before."""
     parser.add_argument(
         "--timeout",
         type=_seconds,
@@ -66,14 +66,28 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
         help="put the old pair back when the new one is not kept by then (10 to 1800; default: "
         "%(default)g); fetching does not count",
     )
+    parser.add_argument(
+        "--wait-tasks",
+        type=_waiting_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="let storage tasks and jobs that run end before the swap, for so long at most (0 to "
+        f"{tasks.LONGEST:g}; default: %(default)g)",
+    )
 
 
 def _seconds(text: str) -> float:
+    return _between(text, start.SHORTEST, start.LONGEST)
+
+
+def _waiting_seconds(text: str) -> float:
+    return _between(text, 0.0, tasks.LONGEST)
+
+
+def _between(text: str, least: float, most: float) -> float:
     value = float(text)
-    if not start.SHORTEST <= value <= start.LONGEST:
-        raise argparse.ArgumentTypeError(
-            f"{text} is not between {start.SHORTEST:g} and {start.LONGEST:g}"
-        )
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
     return value
 
 
@@ -85,7 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         get = functools.partial(fetch.fetch, source, host, to_terminal)
         entry = start.upgrade(
-            Kind.UPGRADE, source, get, host, to_terminal, timeout=arguments.timeout
+            Kind.UPGRADE,
+            source,
+            get,
+            host,
+            to_terminal,
+            timeout=arguments.timeout,
+            wait_tasks=arguments.wait_tasks,
         )
     return show(entry, as_json=output.wants_json(arguments))
 

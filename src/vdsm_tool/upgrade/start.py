@@ -14,7 +14,17 @@ from typing import Final
 from vdsm_tool.errors import ToolError
 from vdsm_tool.host import Host
 from vdsm_tool.state.units import SERVICES
-from vdsm_tool.upgrade import fetch, finish, history, host_image, images, journal, pins, services
+from vdsm_tool.upgrade import (
+    fetch,
+    finish,
+    history,
+    host_image,
+    images,
+    journal,
+    pins,
+    services,
+    tasks,
+)
 from vdsm_tool.upgrade.model import (
     Entry,
     Kind,
@@ -46,9 +56,17 @@ class Detached(ToolError):
 
 
 def upgrade(
-    kind: Kind, source: list[str], get: Get, host: Host, tell: Tell, *, timeout: float
+    kind: Kind,
+    source: list[str],
+    get: Get,
+    host: Host,
+    tell: Tell,
+    *,
+    timeout: float,
+    wait_tasks: float = 0.0,
 ) -> Entry:
-    """Swap the running pair for the one that `get` brings; return how it ended.
+    """Swap the running pair for the one that `get` brings; return how it ended. Storage tasks that
+    run may take `wait_tasks` seconds to end before.
 
     Raises Busy, or another ToolError when the host is not fit or the images are not; then the
     old pair was never touched.
@@ -75,6 +93,7 @@ def upgrade(
             if new == old:
                 journal.end(host.root, tell)
                 return make_entry(kind, source, old, new, Outcome.UNCHANGED)
+            tasks.settle(host, tell, wait_tasks)
             pending = journal.advance(host.root, pending, Phase.PREPARED, tell, new=new)
             finish.tag(old, tell)
             finish.tag(new, tell)

@@ -10,7 +10,7 @@ import pytest
 from unit.vdsm_tool.upgrade.swapping import NEW, NEWER, OLD, FakeHost, Killed
 from vdsm_tool.host import Host
 from vdsm_tool.state import containers
-from vdsm_tool.upgrade import images, journal, selftest, snapshot
+from vdsm_tool.upgrade import images, journal, selftest, snapshot, tasks
 from vdsm_tool.upgrade.model import Pair, Step, Tell
 from vdsm_tool.upgrade.snapshot import Snapshot
 
@@ -41,6 +41,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     monkeypatch.setattr(images, "tag", tag)
     monkeypatch.setattr(snapshot, "take", take)
     monkeypatch.setattr(selftest, "check", check)
+    monkeypatch.setattr(tasks, "read", fake.read_tasks)
+    (tmp_path / "run/vdsm").mkdir(parents=True)
     fake.serve(OLD)
     return fake
 

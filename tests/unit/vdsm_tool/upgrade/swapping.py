@@ -67,6 +67,8 @@ class FakeHost:
     before: Snapshot | None = None
     told: list[str] = field(default_factory=list)
     tested: list[Pair] = field(default_factory=list)
+    tasks: list[list[str]] = field(default_factory=list)
+    """What runs in vdsm, each time that somebody looks; nothing at the end."""
     problems: dict[str, list[str]] = field(default_factory=dict)
     """What the test says of a pair, by its version."""
 
@@ -101,6 +103,9 @@ class FakeHost:
             case _:
                 raise AssertionError(command)
         return ""
+
+    def read_tasks(self, _host: Host) -> list[str]:
+        return self.tasks.pop(0) if self.tasks else []
 
     def _known(self, names: Sequence[str]) -> list[str]:
         return [unit for name in names for unit in self.units if fnmatch.fnmatch(unit, name)]

@@ -59,6 +59,13 @@ def test_an_upgrade_that_is_put_back_says_why(fake: FakeHost) -> None:
     assert "it is bad" in line
 
 
+@pytest.mark.usefixtures("unit_runs")
+def test_the_operator_is_told_of_tasks_and_the_upgrade_goes_on(fake: FakeHost) -> None:
+    fake.tasks = [["task 1 (copyImage), running"]]
+    assert swap(fake).outcome is Outcome.KEPT
+    assert "Runs in vdsm: task 1 (copyImage), running" in fake.told
+
+
 def test_the_pair_that_runs_is_left_alone(fake: FakeHost) -> None:
     entry = swap(fake, lambda: OLD)
     assert entry.outcome is Outcome.UNCHANGED
