@@ -26,6 +26,10 @@ CONFIG_DIR: Final = Path("/etc/vdsm")
 STATE_DIR: Final = Path("/var/lib/vdsm")
 """oVirt's directory of state; networks are kept below `staging` and `persistence`."""
 
+NETWORK_JOURNAL: Final = STATE_DIR / "supervdsm/network.journal"
+"""supervdsm's record of the network change that is under way, in a directory that is root's alone;
+there is none while there is no change."""
+
 HOST_ROOT: Final = Path("/host")
 """The host's root tree inside supervdsm's container (rslave)."""
 

@@ -31,7 +31,7 @@ from supervdsm.network.transaction.converge import Kernel
 from supervdsm.network.transaction.hooks import Hooks, Request
 from supervdsm.network.transaction.restore import NIC_SECONDS
 from supervdsm.network.transaction.store import Store
-from vdsm_contract import interfaces, paths
+from vdsm_contract import asked, interfaces, paths
 from vdsm_contract.errors import ServiceFailed
 from vdsm_contract.types import (
     LinkChanges,
@@ -75,6 +75,7 @@ class NetworkRoom(interfaces.Network):
         self._proc = proc
         self._sysfs = sysfs
         self._host_root = host_root
+        self._asked = run_dir / asked.FILE_NAME
         self._patterns = patterns or nic_patterns()
         self._store = Store(state_dir)
         self._watch = LinkWatch(self._store.running, self._patterns)
@@ -165,7 +166,9 @@ class NetworkRoom(interfaces.Network):
         mirror.set_port_mirroring(network, target, self._store.running())
 
     def unset_port_mirroring(self, network: str, target: str) -> None:
-        mirror.unset_port_mirroring(network, target, self._store.running())
+        running = self._store.running()
+        with asked.noted(self._asked, devices={network} & running.networks.keys()):
+            mirror.unset_port_mirroring(network, target, running)
 
     def set_rp_filter_loose(self, device: str) -> None:
         rp_filter.set_rp_filter(self._proc, device, rp_filter.LOOSE)
@@ -175,7 +178,9 @@ class NetworkRoom(interfaces.Network):
 
     def change_numvfs(self, pci_path: str, numvfs: int) -> None:
         recovery = self._transactions.recovery
-        virtual_functions.change(self._sysfs, self._store, recovery, pci_path, numvfs)
+        virtual_functions.change(
+            self._sysfs, self._store, recovery, pci_path, numvfs, noted=self._asked
+        )
 
     def _await_leases(self) -> None:
         try:

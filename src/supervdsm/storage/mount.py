@@ -22,6 +22,7 @@ from supervdsm.storage import kernel, mountinfo, sources
 from supervdsm.storage.mountinfo import Mount
 from supervdsm.storage.sources import Source
 from supervdsm.storage.stage import MOUNT_FAILURE, StageFailed
+from vdsm_contract import asked
 from vdsm_contract.errors import MountFailed, UmountFailed
 
 _TARGET: Final = "fsFile"
@@ -57,13 +58,22 @@ def mount(
     _log.info("%s %s %s", quote(spec, _MAX_TEXT), how, quote(target, _MAX_TEXT))
 
 
-def umount(target: str, *, force: bool, lazy: bool, data_center: Path) -> None:
-    """Unmount what is mounted on `target`. Raises InvalidArgument, UmountFailed and TimedOut."""
+def umount(
+    target: str, *, force: bool, lazy: bool, data_center: Path, noted: Path = asked.PATH
+) -> None:
+    """Unmount what is mounted on `target`. `noted` is where an upgrade reads what was asked for.
+
+    Raises InvalidArgument, UmountFailed and TimedOut.
+    """
     relative = paths.below(target, data_center, field=_TARGET)
     flags = kernel.UMOUNT_NOFOLLOW
     flags |= kernel.MNT_FORCE if force else 0
     flags |= kernel.MNT_DETACH if lazy else 0
-    with paths.pinned_parent(data_center, relative, field=_TARGET) as entry:
+    with (
+        paths.pinned_parent(data_center, relative, field=_TARGET) as entry,
+        # Only what is a mount: a directory above others must not excuse the loss of all of them.
+        asked.noted(noted, mounts=[target] if mounted_on(entry) else []),
+    ):
         number = _umount_in_child(entry, flags)
     if number:
         raise UmountFailed(target, number, os.strerror(number))

@@ -4,19 +4,26 @@
 from pathlib import Path
 
 from supervdsm.storage import access, mount, sanlock_direct, users
-from vdsm_contract import paths
+from vdsm_contract import asked, paths
 from vdsm_contract.interfaces.storage import Storage
 from vdsm_contract.types import MountUsers, SanlockDump
 
 
 class StorageRoom(Storage):
-    """Implements the interface below `data_center`, with the host's root tree at `host_root`."""
+    """Implements the interface below `data_center`, with the host's root tree at `host_root`.
+
+    `run_dir` is the pair's directory below /run, where upgrades read what was asked for.
+    """
 
     def __init__(
-        self, data_center: Path = paths.DATA_CENTER, host_root: Path = paths.HOST_ROOT
+        self,
+        data_center: Path = paths.DATA_CENTER,
+        host_root: Path = paths.HOST_ROOT,
+        run_dir: Path = paths.RUN_DIR,
     ) -> None:
         self._data_center = data_center
         self._host_root = host_root
+        self._asked = run_dir / asked.FILE_NAME
 
     def mount(
         self,
@@ -35,7 +42,9 @@ class StorageRoom(Storage):
         )
 
     def umount(self, fs_file: str, force: bool = False, lazy: bool = False) -> None:
-        mount.umount(fs_file, force=force, lazy=lazy, data_center=self._data_center)
+        mount.umount(
+            fs_file, force=force, lazy=lazy, data_center=self._data_center, noted=self._asked
+        )
 
     def fuser(self, fs_file: str) -> MountUsers:
         return MountUsers(users.fuser(fs_file, data_center=self._data_center))

@@ -44,11 +44,11 @@ class Difference(Struct, frozen=True, rename="camel"):
 
 def differences(state_dir: Path = STATE_DIR) -> list[Difference]:
     """Return what a boot would change. Raises OSError."""
-    running = _read(state_dir / "staging/netconf")
+    runs_now = running(state_dir)
     persistent = _read(state_dir / "persistence/netconf")
     found = []
-    for kind, name in sorted(running.keys() | persistent.keys()):
-        runs, kept = running.get((kind, name)), persistent.get((kind, name))
+    for kind, name in sorted(runs_now.keys() | persistent.keys()):
+        runs, kept = runs_now.get((kind, name)), persistent.get((kind, name))
         if runs == kept:
             continue
         if runs is not None and kept is not None:
@@ -57,9 +57,14 @@ def differences(state_dir: Path = STATE_DIR) -> list[Difference]:
     return found
 
 
+def running(state_dir: Path = STATE_DIR) -> Configuration:
+    """Return what shall run, by kind and name. Raises OSError."""
+    return _read(state_dir / "staging/netconf")
+
+
 def running_networks(state_dir: Path = STATE_DIR) -> list[str]:
     """Return the names of the networks that shall run. Raises OSError."""
-    return sorted(n for kind, n in _read(state_dir / "staging/netconf") if kind == "network")
+    return sorted(n for kind, n in running(state_dir) if kind == "network")
 
 
 def _without_equal(one: Attributes, other: Attributes) -> Attributes:

@@ -2,7 +2,9 @@
 """The end of an upgrade whose new pair is KEPT: only tidying up, and it can be done once more."""
 
 import time
+from contextlib import suppress
 
+from vdsm_contract import asked
 from vdsm_tool.errors import ToolError
 from vdsm_tool.host import Host
 from vdsm_tool.upgrade import history, images, journal, pins, services
@@ -32,6 +34,8 @@ def tag(pair: Pair, tell: Tell) -> None:
 
 def record(pending: Pending, outcome: Outcome, host: Host, tell: Tell) -> Entry:
     """Write the line of the history, and take the upgrade off the record."""
+    with suppress(OSError):  # lines that nobody reads do no harm
+        asked.end(host.path(asked.PATH))
     entry = Entry(
         id=pending.id,
         kind=pending.kind,

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from vdsm_contract import asked
 from vdsm_tool.errors import ToolError
 from vdsm_tool.host import Host
 from vdsm_tool.upgrade import journal, pins, selftest, services, snapshot
@@ -45,6 +46,10 @@ def run(host: Host, tell: Tell) -> None:
 def _swap(pending: Pending, new: Pair, host: Host, tell: Tell) -> Pending:
     """Run the new pair, and test it. Returns with phase KEPT."""
     root = host.root
+    try:
+        asked.begin(host.path(asked.PATH))
+    except OSError as error:
+        tell(f"What is unmounted or removed meanwhile counts as lost: {error}")
     before = snapshot.take(host)
     pending = journal.update(root, pending, before=before)
     journal.passed(Step.SEEN, tell)

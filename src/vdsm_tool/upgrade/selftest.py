@@ -9,7 +9,8 @@ no time can cure ends the test at once:
     supervdsm  says the release and the contract of the pair (Hello, Health)
     vdsm       answers through TLS and says the pair's release; its answer has the networks, which
                it asks supervdsm for: a read with privilege
-    host       has all mounts and networks of before
+    host       has all mounts and networks of before, but for what a client of vdsm had removed or
+               changed meanwhile; networks of such changes are as supervdsm is told to have them
     calm       systemd restarted no service meanwhile, for CALM seconds at least
 
 No question here can change anything, nor confirm a network change, and each has a limit in time.
@@ -19,8 +20,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from vdsm_contract import asked
 from vdsm_contract.errors import ContractError, VersionMismatch
-from vdsm_contract.paths import PKI_DIR
+from vdsm_contract.paths import NETWORK_JOURNAL, PKI_DIR
 from vdsm_tool.errors import ToolError
 from vdsm_tool.finding import Finding, Level
 from vdsm_tool.host import Host
@@ -28,7 +30,7 @@ from vdsm_tool.pki.files import PkiFiles
 from vdsm_tool.state import containers, supervdsm, units, vdsm
 from vdsm_tool.state.containers import ContainerState
 from vdsm_tool.state.units import Unit
-from vdsm_tool.upgrade import snapshot
+from vdsm_tool.upgrade import settled, snapshot
 from vdsm_tool.upgrade.model import Pair, Tell
 from vdsm_tool.upgrade.snapshot import Snapshot
 
@@ -36,6 +38,9 @@ CALM: Final = 3.0
 """Seconds that both services must run without systemd restarting one of them."""
 _PAUSE: Final = 0.5
 """Seconds between two looks at what is not well yet."""
+_CHANGE: Final = 180.0
+"""Seconds more for a change of networks that is under way: an engine may take so long to confirm
+it."""
 _CALL: Final = 10.0
 """Seconds that a call of vdsm may take."""
 
@@ -59,33 +64,54 @@ def check(
     tell("Both services are active")
     since = time.monotonic()
     first = _services(host)
-    parts: list[tuple[str, Callable[[], list[str]]]] = [
-        ("The containers run these images", lambda: _images(pair)),
-        (f"supervdsm says release {pair.version}", lambda: _supervdsm(pair)),
-        (f"vdsm says release {pair.version}, and has the networks", lambda: _vdsm(pair, host)),
+    excused: list[str] = []
+    parts: list[tuple[str, Callable[[], list[str]], Callable[[], bool]]] = [
+        ("The containers run these images", lambda: _images(pair), _never),
+        (f"supervdsm says release {pair.version}", lambda: _supervdsm(pair), _never),
+        (
+            f"vdsm says release {pair.version}, and has the networks",
+            lambda: _vdsm(pair, host),
+            _never,
+        ),
     ]
     if before is not None and snapshot.comparable(before):
-        parts.append(("Networks and mounts are as before", lambda: _host(before, host)))
+        well = "Networks and mounts are as before"
+        parts.append((well, lambda: _host(before, host, excused), lambda: _changing(host)))
     elif before is not None:
         tell("Networks and mounts were noted by another release, and are not compared")
-    for well, look in parts:
+    for well, look, busy in parts:
         try:
-            found = _patiently(look, deadline)
+            found = _patiently(look, deadline, busy)
         except _Incurable as problem:
             return [*problems, str(problem)]
         if not found:
             tell(well)
         problems += found
+    for sentence in excused:
+        tell(f"Asked for meanwhile, no damage: {sentence}")
     time.sleep(max(0.0, since + CALM - time.monotonic()))
     return [*problems, *judge_calm(first, _services(host))]
 
 
-def _patiently(look: Callable[[], list[str]], deadline: float) -> list[str]:
+def _never() -> bool:
+    return False
+
+
+def _patiently(
+    look: Callable[[], list[str]], deadline: float, busy: Callable[[], bool] = _never
+) -> list[str]:
+    """Look until all is well or the deadline is over; while `busy` for some more time."""
     while True:
         problems = look()
-        if not problems or time.monotonic() + _PAUSE >= deadline:
+        now = time.monotonic() + _PAUSE
+        if not problems or (now >= deadline and (now >= deadline + _CHANGE or not busy())):
             return problems
         time.sleep(_PAUSE)
+
+
+def _changing(host: Host) -> bool:
+    """Return whether a change of networks is under way: all of it comes, or none of it stays."""
+    return host.path(NETWORK_JOURNAL).exists()
 
 
 def _images(pair: Pair) -> list[str]:
@@ -184,12 +210,20 @@ def _mislabeled(said: str, label: str) -> _Incurable:
     return _Incurable(_sentence(f"{said}, and the label of its image {label}", way_out))
 
 
-def _host(before: Snapshot, host: Host) -> list[str]:
+def _host(before: Snapshot, host: Host, excused: list[str]) -> list[str]:
+    """Return what is lost; `excused` gets what is missing because somebody asked for it."""
     try:
         after = snapshot.take(host)
+        # Behind it: what a call took away was noted before it did.
+        wanted = asked.read(host.path(asked.PATH))
+        found = snapshot.missing(before, after, wanted)
+        undone = settled.undone(wanted.devices, host) if found.networks else []
     except ToolError as error:
         return [_sentence(error.sentence, error.hint)]
-    lost = snapshot.missing(before, after)
+    except OSError as error:
+        return [_sentence(f"What was asked for cannot be read: {error}", "`vdsm-tool status`")]
+    excused[:] = [*found.mounts, *found.networks]
+    lost = [*found.lost, *undone]
     if lost:
         hint = "`vdsm-tool net restore --force` and the engine bring back what is stored"
         lost[-1] = _sentence(lost[-1], hint)  # once for all of them

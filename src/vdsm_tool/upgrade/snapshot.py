@@ -3,16 +3,19 @@
 
 Each thing is a line of text, "KEY: DETAILS" or only "KEY". The lines are written by one release
 and may be compared by another one, when an upgrade is undone, so a change of their form needs
-another FORMAT. What comes to a host during the upgrade is no matter; what goes is.
+another FORMAT. What comes to a host during the upgrade is no matter; what goes is, unless a client
+of vdsm asked for that (`vdsm_contract.asked`).
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from vdsm_contract.asked import Asked
 from vdsm_contract.paths import DATA_CENTER
 from vdsm_tool.errors import UNKNOWN, ToolError
 from vdsm_tool.host import Host, Mount
@@ -20,6 +23,13 @@ from vdsm_tool.host import Host, Mount
 FORMAT: Final = 1
 _DHCP_CLIENTS: Final = "vdsm-dhcp@"
 _BELOW: Final = DATA_CENTER.parent
+_DEVICE: Final = re.compile(r"(?:^link|^DHCP client of|\bport of|\bon|\biif|\boif) ([^\s,:]+)")
+"""Where a line names a device."""
+_TABLE: Final = re.compile(r"^(?:\w+ )?(?:route|rule) .* table (\d+)$")
+_SHARED_TABLES: Final = frozenset({"", "253", "254"})
+"""No table, default and main: any device may have routes there."""
+
+NOTHING: Final = Asked()
 
 
 class Snapshot(Struct, frozen=True):
@@ -50,23 +60,60 @@ def comparable(before: Snapshot) -> bool:
     return before.format == FORMAT
 
 
-def missing(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return a sentence for each thing of `before` that is gone or differs in `after`."""
-    return [
-        *_missing(before.mounts, after.mounts),
-        *_missing(before.networks, after.networks),
-    ]
+class Missing(NamedTuple):
+    """Sentences for what is gone or differs: what nobody asked for, and what somebody did."""
+
+    lost: list[str]
+    mounts: list[str]
+    """Unmounted as asked."""
+    networks: list[str]
+    """Of devices that a change which was asked for may touch; whether it is as it shall be, the
+    lines do not tell."""
 
 
-def _missing(before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
+def missing(before: Snapshot, after: Snapshot, asked: Asked = NOTHING) -> Missing:
+    """Return what of `before` is gone or differs in `after`."""
+    found = Missing([], [], [])
+    for line, sentence in _missing(before.mounts, after.mounts):
+        (found.mounts if _unmounted(line, asked.mounts) else found.lost).append(sentence)
+    tables = {
+        table
+        for line in before.networks
+        if (table := _table(line)) not in _SHARED_TABLES and _names(line, asked.devices)
+    }
+    for line, sentence in _missing(before.networks, after.networks):
+        touched = _names(line, asked.devices) or _table(line) in tables
+        (found.networks if touched else found.lost).append(sentence)
+    return found
+
+
+def _unmounted(line: str, targets: Collection[str]) -> bool:
+    """Return whether the mount of `line` was on one of `targets`, or below it: a lazy unmount takes
+    these along."""
+    key, _ = _split(line)
+    return any(key.endswith(f" on {target}") or f" on {target}/" in key for target in targets)
+
+
+def _names(line: str, devices: Collection[str]) -> bool:
+    return any(name in devices for name in _DEVICE.findall(line))
+
+
+def _table(line: str) -> str:
+    """Return the routing table of a route or a rule; empty for other lines."""
+    found = _TABLE.search(line)
+    return found[1] if found else ""
+
+
+def _missing(before: Iterable[str], after: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give each line that is gone, with its sentence."""
     lost = Counter(before) - Counter(after)
     new = dict(_split(line) for line in (Counter(after) - Counter(before)))
     for line in sorted(lost.elements()):
         key, details = _split(line)
         if key in new:
-            yield f"The {key} changed from “{details}” to “{new[key]}”"
+            yield line, f"The {key} changed from “{details}” to “{new[key]}”"
         else:
-            yield f"The {line} is gone"
+            yield line, f"The {line} is gone"
 
 
 def _split(line: str) -> tuple[str, str]:

@@ -61,6 +61,11 @@ class PhysicalFunction:
         finally:
             os.close(fd)
 
+    @property
+    def nics(self) -> list[str]:
+        """The names of its virtual functions' network devices."""
+        return sorted(path.name for path in self.directory.glob("virtfn*/net/*"))
+
     def complete(self, number: int) -> bool:
         """Tell whether all of `number` virtual functions are devices."""
         return all((self.directory / f"virtfn{one}").exists() for one in range(number))

@@ -15,9 +15,9 @@ from supervdsm.network.transaction.recover import Recovery
 from supervdsm.network.transaction.restore import NIC_SECONDS, Restore, SetNumvfs
 from supervdsm.network.transaction.setup import Setup
 from supervdsm.network.transaction.store import Store
+from vdsm_contract import asked, paths
 
-JOURNAL: Final = Path("supervdsm/network.journal")
-"""Below the directory of state, in a directory that is root's alone."""
+JOURNAL: Final = paths.NETWORK_JOURNAL.relative_to(paths.STATE_DIR)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Transactions:
     ) -> "Transactions":
         """Put the parts together."""
         confirmation = Confirmation()
-        changer = Changer(kernel, store, Journal(state_dir / JOURNAL))
+        changer = Changer(kernel, store, Journal(state_dir / JOURNAL), run_dir / asked.FILE_NAME)
         recovery, mark = Recovery(changer), BootMark(run_dir)
         return Transactions(
             confirmation=confirmation,

@@ -9,8 +9,10 @@ fails or dies before the commit leads back, whatever dies after it leads forward
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -28,7 +30,7 @@ from supervdsm.network.request.facts import Facts
 from supervdsm.network.transaction.converge import Kernel, NotReached, bring_back, reach
 from supervdsm.network.transaction.journal import Journal, Record
 from supervdsm.network.transaction.store import PERSISTENT, RUNNING, Store, new_name
-from vdsm_contract import flow
+from vdsm_contract import asked, flow
 from vdsm_contract.errors import (
     NetlinkFailed,
     NetworkChangeFailed,
@@ -60,6 +62,11 @@ class Change:
         """What leads from the one to the other."""
         return planner.plan(self.current, self.target)
 
+    @property
+    def devices(self) -> AbstractSet[str]:
+        """The names of all devices that it may touch."""
+        return _devices(self.target)
+
 
 def proposed(
     current: State,
@@ -76,6 +83,10 @@ def proposed(
     return Change(current, goal, running, wanted, persistent)
 
 
+def _devices(target: State) -> AbstractSet[str]:
+    return target.devices.keys() | target.absent
+
+
 def _nothing() -> None:
     return
 
@@ -87,6 +98,8 @@ class Changer:
     kernel: Kernel
     store: Store
     journal: Journal
+    asked: Path = asked.PATH
+    """Where is noted what it may touch, for an upgrade."""
 
     def make(self, change: Change, confirm: Callable[[], None] = _nothing) -> None:
         """Make a change. `confirm` waits for the engine's sign once the network stands, and raises
@@ -94,6 +107,10 @@ class Changer:
 
         Raises NetworkChangeFailed, TimedOut, and what `confirm` raises.
         """
+        with asked.noted(self.asked, devices=change.devices):
+            self._make(change, confirm)
+
+    def _make(self, change: Change, confirm: Callable[[], None]) -> None:
         record = self._begin(change)
         if record is None:
             return
@@ -115,7 +132,10 @@ class Changer:
         """Put the devices back and close the journal. Return whether that came to its end; if not,
         the journal stays open."""
         try:
-            with call.serving("rollback", ROLLBACK_LIMIT):
+            with (
+                call.serving("rollback", ROLLBACK_LIMIT),
+                asked.noted(self.asked, devices=_devices(record.before)),
+            ):
                 done = bring_back(self.kernel, record.before)
             self.journal.close()
         except (NotReached, VerbError, OSError) as error:
@@ -147,13 +167,12 @@ class Changer:
             unsafe = change.persistent and stored != self.store.load(PERSISTENT)
             if not operations and not stale and not unsafe:
                 return None
-            names = change.target.devices.keys() | change.target.absent
             tree = new_name()
             record = Record(
                 method=_method(),
                 flow_id=flow.current(),
                 started=time.time(),
-                before=_lasting(change.current.restricted(names if operations else ())),
+                before=_lasting(change.current.restricted(change.devices if operations else ())),
                 running=self.store.prepare(RUNNING, stored, tree) if stale else "",
                 persistent=self.store.prepare(PERSISTENT, stored, tree) if unsafe else "",
             )

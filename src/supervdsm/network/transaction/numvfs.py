@@ -9,21 +9,32 @@ from supervdsm.network.apply import numvfs
 from supervdsm.network.config import Device
 from supervdsm.network.transaction.recover import Recovery
 from supervdsm.network.transaction.store import PERSISTENT, RUNNING, Store, Which
+from vdsm_contract import asked
 from vdsm_contract.errors import NetworkChangeFailed
 
 _BOTH: Final[tuple[Which, ...]] = (PERSISTENT, RUNNING)
 
 
-def change(sysfs: Path, store: Store, recovery: Recovery, pci_path: str, number: int) -> None:
+def change(
+    sysfs: Path,
+    store: Store,
+    recovery: Recovery,
+    pci_path: str,
+    number: int,
+    *,
+    noted: Path = asked.PATH,
+) -> None:
     """Give the NIC at `pci_path` a number of virtual functions, and keep it in both configurations.
 
     A change of networks that was cut off is ended first: it has a configuration at hand that does
-    not know of this one. Raises InvalidArgument, DeviceUnavailable, NetworkConfigError and
-    NetworkChangeFailed.
+    not know of this one. `noted` is where an upgrade reads what was asked for.
+
+    Raises InvalidArgument, DeviceUnavailable, NetworkConfigError and NetworkChangeFailed.
     """
     function = numvfs.at_address(sysfs, pci_path)
     recovery.settle()
-    numvfs.change(function, number)
+    with asked.noted(noted, devices=[function.nic, *function.nics]):
+        numvfs.change(function, number)
     device = Device(name=function.nic, numvfs=number)
     try:
         for which in _BOTH:

@@ -39,7 +39,13 @@ class Site:
 
     @property
     def room(self) -> StorageRoom:
-        return StorageRoom(data_center=self.data_center, host_root=self.host_root)
+        return StorageRoom(
+            data_center=self.data_center, host_root=self.host_root, run_dir=self.run_dir
+        )
+
+    @property
+    def run_dir(self) -> Path:
+        return self.root / "run"
 
     def make_directories(self) -> None:
         """Make the trees as tmpfiles.d makes them."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from process.supervdsm.storage.site import Site, is_held, released
+from vdsm_contract import asked
 from vdsm_contract.errors import InvalidArgument, UmountFailed
 
 
@@ -56,3 +57,16 @@ def test_a_link_to_a_mount_is_not_followed(site: Site) -> None:
     with pytest.raises(UmountFailed):
         site.room.umount(f"{site.data_center}/link")
     assert len(site.mounts(target)) == 1
+
+
+def test_an_upgrade_is_told_of_it_and_not_of_what_is_no_mount(site: Site) -> None:
+    source, target = site.directory(), site.target()
+    site.room.mount(source, target, None, "none")
+    site.run_dir.mkdir()
+    path = site.run_dir / asked.FILE_NAME
+    asked.begin(path)
+    with pytest.raises(UmountFailed):
+        site.room.umount(f"{site.data_center}/mnt")
+    assert asked.read(path).mounts == set()
+    site.room.umount(target)
+    assert asked.read(path).mounts == {target}

@@ -2,6 +2,7 @@
 """The swap and its way back: ended after each step, by an error, a SIGKILL or a power cut."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -16,10 +17,13 @@ from unit.vdsm_tool.upgrade.swapping import (
     FakeHost,
     Killed,
 )
+from vdsm_contract import asked
 from vdsm_tool.errors import ToolError
-from vdsm_tool.upgrade import history, journal, pins, snapshot
-from vdsm_tool.upgrade.model import Outcome, Phase, Step
+from vdsm_tool.host import Host
+from vdsm_tool.upgrade import history, journal, pins, selftest, snapshot
+from vdsm_tool.upgrade.model import Outcome, Pair, Phase, Step
 from vdsm_tool.upgrade.run import run
+from vdsm_tool.upgrade.snapshot import Snapshot
 from vdsm_tool.upgrade.undo import undo
 
 UNTOUCHED = (Step.SEEN, Step.WRITTEN)
@@ -279,3 +283,32 @@ def test_only_what_is_prepared_is_run(fake: FakeHost) -> None:
     with pytest.raises(ToolError, match="No upgrade is prepared"):
         run(fake.host, fake.tell)
     assert undo(fake.host, fake.tell) is None
+
+
+@pytest.mark.parametrize("problems", [[], ["it is bad"]])
+def test_what_is_asked_for_is_noted_from_the_first_look_to_the_end(
+    fake: FakeHost, monkeypatch: pytest.MonkeyPatch, problems: list[str]
+) -> None:
+    path = fake.host.path(asked.PATH)
+    seen: list[bool] = []
+
+    def look(*_: object) -> None:
+        seen.append(path.exists())
+
+    def take(_host: Host) -> Snapshot:
+        look()
+        return Snapshot([], [])
+
+    def check(pair: Pair, *_: object) -> list[str]:
+        look()
+        return problems if pair == NEW else []
+
+    monkeypatch.setattr(snapshot, "take", take)
+    monkeypatch.setattr(selftest, "check", check)
+    fake.prepare()
+    with suppress(ToolError):
+        run(fake.host, fake.tell)
+    undo(fake.host, fake.tell)
+    assert fake.whole() == (OLD if problems else NEW)
+    assert seen == [True] * (3 if problems else 2)
+    assert not path.exists()

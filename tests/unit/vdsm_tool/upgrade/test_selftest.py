@@ -2,13 +2,16 @@
 """What the test of a pair accuses, and that it ends."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from vdsm_contract import asked
+from vdsm_contract.asked import Asked
 from vdsm_contract.errors import ContractError, SupervdsmDied, VersionMismatch
+from vdsm_contract.paths import NETWORK_JOURNAL
 from vdsm_contract.types import HealthReport
 from vdsm_tool.errors import ToolError
 from vdsm_tool.finding import fail
@@ -16,7 +19,7 @@ from vdsm_tool.host import Host
 from vdsm_tool.state import containers, supervdsm, vdsm
 from vdsm_tool.state.containers import ContainerState
 from vdsm_tool.state.vdsm import Answer
-from vdsm_tool.upgrade import selftest, snapshot
+from vdsm_tool.upgrade import selftest, settled, snapshot
 from vdsm_tool.upgrade.model import Pair
 from vdsm_tool.upgrade.snapshot import Snapshot
 
@@ -58,7 +61,7 @@ def unit(name: str, active: str = "active", restarts: int = 0) -> str:
 class Scene:
     """A host with a pair that is well, of which a test spoils one thing."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
         self.restarts = iter([0] * 1000)
         self.active: Callable[[str], str] = lambda _name: "active"
         self.containers = WELL
@@ -67,7 +70,9 @@ class Scene:
         self.caps: object = CAPS
         self.after = BEFORE
         self.told: list[str] = []
-        self.host = Host(Path("/nonexistent"), Path("/nonexistent"), self._run)
+        self.asked = Asked()
+        self.undone: list[str] = []
+        self.host = Host(root, root / "proc", self._run)
 
     def _run(self, command: Sequence[str]) -> str:
         restarts = next(self.restarts)
@@ -80,8 +85,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    scene = Scene()
+def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Scene:
+    scene = Scene(tmp_path)
     finding = fail("vdsm", "no answer on port 54321: timed out", "`journalctl`.")
 
     def take(host: Host) -> Snapshot:
@@ -94,6 +99,12 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
             raise VersionMismatch(server=scene.health.contract, client=contract)
         return scene.health
 
+    def undone(devices: Collection[str], host: Host) -> list[str]:
+        assert devices == scene.asked.devices
+        return scene.undone
+
+    monkeypatch.setattr(asked, "read", lambda _path: scene.asked)
+    monkeypatch.setattr(settled, "undone", undone)
     monkeypatch.setattr(selftest, "CALM", 0.05)
     monkeypatch.setattr(selftest, "_PAUSE", 0.01)
     monkeypatch.setattr(containers, "read_containers", lambda **_: scene.containers)
@@ -223,6 +234,56 @@ def test_a_lost_network_is_a_problem(scene: Scene) -> None:
     scene.after = Snapshot(BEFORE.mounts, [])
     [problem] = scene.check()
     assert problem.startswith("The link red: bridge, mtu 1500, up is gone; ")
+
+
+def test_what_was_asked_for_meanwhile_is_told_and_no_problem(scene: Scene) -> None:
+    scene.after = Snapshot([], [])
+    scene.asked = Asked(frozenset({"/rhev/a"}), frozenset({"red"}))
+    assert scene.check() == []
+    told = [line for line in scene.told if line.startswith("Asked for meanwhile, no damage: The ")]
+    assert [line.split("The ")[1] for line in told] == [
+        "mount of /dev/a on /rhev/a: ext4, rw is gone",
+        "link red: bridge, mtu 1500, up is gone",
+    ]
+
+
+def test_what_nobody_asked_for_is_lost_beside_what_somebody_did(scene: Scene) -> None:
+    scene.after = Snapshot([], [])
+    scene.asked = Asked(mounts=frozenset({"/rhev/a"}))
+    [problem] = scene.check()
+    assert problem.startswith("The link red: bridge, mtu 1500, up is gone; ")
+
+
+def test_a_network_that_was_to_change_must_be_as_it_shall_be(scene: Scene) -> None:
+    scene.after = Snapshot(BEFORE.mounts, [])
+    scene.asked = Asked(devices=frozenset({"red"}))
+    scene.undone = ["Of a change of networks is left to do: create bridge red"]
+    [problem] = scene.check()
+    assert problem.startswith("Of a change of networks is left to do: create bridge red; ")
+
+
+def test_a_change_of_networks_that_is_under_way_is_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.after = Snapshot(BEFORE.mounts, [])
+    scene.asked = Asked(devices=frozenset({"red"}))
+    journal = scene.host.path(NETWORK_JOURNAL)
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    looks = iter([["half"], ["half"], ["half"], []])
+    monkeypatch.setattr(settled, "undone", lambda _devices, _host: next(looks))
+    assert scene.check() == []
+
+
+def test_a_change_of_networks_is_not_waited_for_without_end(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selftest, "_CHANGE", 0.05)
+    scene.after = Snapshot(BEFORE.mounts, [])
+    journal = scene.host.path(NETWORK_JOURNAL)
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    assert len(scene.check()) == 1
 
 
 def test_without_a_comparable_snapshot_the_rest_is_tested(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from vdsm_contract.asked import Asked
 from vdsm_tool.host import Host
 from vdsm_tool.upgrade import networks, snapshot
 from vdsm_tool.upgrade.networks import Address, Kernel, Link, Route
@@ -100,13 +101,13 @@ BEFORE = Snapshot(
 
 def test_the_same_host_misses_nothing_whatever_comes() -> None:
     after = replace_networks(BEFORE, [*BEFORE.networks, "link blue: bridge, mtu 1500, up"])
-    assert snapshot.missing(BEFORE, BEFORE) == []
-    assert snapshot.missing(BEFORE, after) == []
+    assert snapshot.missing(BEFORE, BEFORE).lost == []
+    assert snapshot.missing(BEFORE, after).lost == []
 
 
 def test_what_is_gone_and_what_differs_is_told_apart() -> None:
     after = Snapshot(mounts=[], networks=["link red: bridge, mtu 1500, up"])
-    assert snapshot.missing(BEFORE, after) == [
+    assert snapshot.missing(BEFORE, after).lost == [
         "The mount of [fd00::1]:/data on /rhev/x: nfs4, rw is gone",
         "The address 192.0.2.1/24 on red is gone",
         "The link red changed from “bridge, mtu 9000, up” to “bridge, mtu 1500, up”",
@@ -116,7 +117,7 @@ def test_what_is_gone_and_what_differs_is_told_apart() -> None:
 def test_one_of_two_mounts_on_each_other_is_missed() -> None:
     twice = Snapshot(mounts=BEFORE.mounts * 2, networks=[])
     once = Snapshot(mounts=BEFORE.mounts, networks=[])
-    assert len(snapshot.missing(twice, once)) == 1
+    assert len(snapshot.missing(twice, once).lost) == 1
 
 
 def test_another_release_may_have_written_lines_of_another_form() -> None:
@@ -130,7 +131,69 @@ def test_a_link_that_is_set_down_is_missed() -> None:
     down = replace(KERNEL, links=[replace(link, up=False) for link in KERNEL.links])
     before = Snapshot([], list(networks.lines(KERNEL, [])))
     after = Snapshot([], list(networks.lines(down, [])))
-    assert len(snapshot.missing(before, after)) == 4  # the VLAN was down before
+    assert len(snapshot.missing(before, after).lost) == 4  # the VLAN was down before
+
+
+SOUND = Snapshot(
+    mounts=[
+        "mount of nfs1:/data on /rhev/data-center/mnt/nfs1:_data: nfs4, rw",
+        "mount of nfs1:/data on /rhev/data-center/mnt/nfs1:_data2: nfs4, rw",
+        "mount of /dev/sda on /rhev/data-center/mnt/nfs1:_data/below: ext4, rw",
+    ],
+    networks=[
+        "link red: bridge, mtu 9000, up",
+        "link eth0: NIC, port of red, mtu 9000, up",
+        "link eth0.7: vlan, tag 7 on eth0, mtu 1500, up",
+        "link on: NIC, mtu 1500, up",
+        "address 192.0.2.1/24 on red",
+        "route to 0.0.0.0/0 via 192.0.2.254 on red in table 77",
+        "route to 198.51.100.0/24 via 192.0.2.8 on red and on eth9 in table 254",
+        "rule 3200 of IPv4 from 192.0.2.0/24 to table 77",
+        "rule 3201 of IPv4 to 192.0.2.0/24 iif red to table 254",
+        "rule 3202 of IPv4 from 203.0.113.0/24 to table 254",
+        "shaping on eth9: hfsc 1388:",
+        "DHCP client of red",
+    ],
+)
+NOTHING = Snapshot([], [])
+
+
+def test_an_unmount_that_was_asked_for_is_no_loss_nor_what_it_took_along() -> None:
+    asked = Asked(mounts=frozenset({"/rhev/data-center/mnt/nfs1:_data"}))
+    found = snapshot.missing(SOUND, replace_mounts(SOUND, []), asked)
+    assert [line.split(": ")[0] for line in found.lost] == [
+        "The mount of nfs1:/data on /rhev/data-center/mnt/nfs1:_data2"
+    ]
+    assert len(found.mounts) == 2
+
+
+def test_a_mount_that_came_back_otherwise_is_no_loss_once_its_unmount_was_asked_for() -> None:
+    asked = Asked(mounts=frozenset({"/rhev/data-center/mnt/nfs1:_data2"}))
+    lines = [line.replace("_data2: nfs4, rw", "_data2: nfs4, ro") for line in SOUND.mounts]
+    found = snapshot.missing(SOUND, replace_mounts(SOUND, lines), asked)
+    assert (found.lost, len(found.mounts)) == ([], 1)
+    assert len(snapshot.missing(SOUND, replace_mounts(SOUND, lines)).lost) == 1
+
+
+def test_only_what_names_a_device_of_a_change_that_was_asked_for_is_no_loss() -> None:
+    bare = replace_networks(SOUND, [])
+    found = snapshot.missing(SOUND, bare, Asked(devices=frozenset({"red"})))
+    assert [line.removeprefix("The ").removesuffix(" is gone") for line in found.lost] == [
+        "link eth0.7: vlan, tag 7 on eth0, mtu 1500, up",
+        "link on: NIC, mtu 1500, up",
+        "rule 3202 of IPv4 from 203.0.113.0/24 to table 254",
+        "shaping on eth9: hfsc 1388:",
+    ]
+    assert len(found.networks) == len(SOUND.networks) - len(found.lost)
+
+
+def test_a_device_whose_name_is_a_word_of_the_lines_excuses_only_itself() -> None:
+    found = snapshot.missing(SOUND, NOTHING, Asked(devices=frozenset({"on", "up", "NIC", "of"})))
+    assert found.networks == ["The link on: NIC, mtu 1500, up is gone"]
+
+
+def replace_mounts(one: Snapshot, lines: list[str]) -> Snapshot:
+    return msgspec.structs.replace(one, mounts=lines)
 
 
 def replace_networks(one: Snapshot, lines: list[str]) -> Snapshot:

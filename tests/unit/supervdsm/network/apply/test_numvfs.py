@@ -75,6 +75,16 @@ def change(found: FakeFunction, number: int) -> None:
     numvfs.change(found, number, limit=0.2, udev_queue=found.directory / "queue")
 
 
+def test_the_devices_of_its_virtual_functions_have_names(sysfs: Path) -> None:
+    found = function(sysfs)
+    assert found.nics == []
+    for number, nic in enumerate(("eth0v1", "eth0v0")):
+        net = found.directory / f"../0000:03:10.{number}/net"
+        (net / nic).mkdir(parents=True)
+        (found.directory / f"virtfn{number}").symlink_to(net.parent.resolve())
+    assert found.nics == ["eth0v0", "eth0v1"]
+
+
 def test_a_nic_is_found_by_its_address_and_by_its_name(sysfs: Path) -> None:
     found = numvfs.at_address(sysfs, ADDRESS)
     assert (found.nic, found.number, found.most) == ("eth0", 0, 7)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A change in a kernel in memory: all of it or none, whatever fails, wherever it is killed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from supervdsm.network.plan import operations as op
 from supervdsm.network.transaction.change import Change, proposed
 from supervdsm.network.transaction.store import RUNNING
 from unit.supervdsm.network.transaction.fakes import FakeKernel, Killed, Site
+from vdsm_contract import asked
 from vdsm_contract.errors import (
     NetlinkFailed,
     NetworkChangeFailed,
@@ -251,3 +253,25 @@ def test_a_failure_of_any_operation_leads_back(tmp_path: Path) -> None:
             site.changer.make(proposal)
         assert site.kernel.state == before
         assert site.journal.read() is None
+
+
+def test_an_upgrade_is_told_what_a_change_may_touch_before_it_does(
+    site: Site, tmp_path: Path
+) -> None:
+    path = tmp_path / asked.FILE_NAME
+    asked.begin(path)
+    seen: list[frozenset[str]] = []
+    site.kernel.before = lambda _number, _operation: seen.append(asked.read(path).devices)
+    changer = replace(site.changer, asked=path)
+    changer.make(change(site))
+    assert seen[0] >= {"ovirtmgmt", "eth0", "bond0", "bond0.100", "eth1", "eth2"}
+    assert "eth3" not in seen[0]
+
+
+def test_an_upgrade_is_told_what_a_way_back_may_touch(site: Site, tmp_path: Path) -> None:
+    record = site.changer._begin(change(site))
+    assert record is not None
+    path = tmp_path / asked.FILE_NAME
+    asked.begin(path)
+    assert replace(site.changer, asked=path).roll_back(record)
+    assert asked.read(path).devices >= {"ovirtmgmt", "eth0", "bond0", "eth1"}
