@@ -58,8 +58,13 @@ class Entry:
 
 def shown(text: str) -> str:
     """Return `text` fit for one line of a message."""
-    short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return short if short.isprintable() and short else repr(short)
+    # Cut once more where it is quoted: an escape has up to ten characters.
+    short = _cut(text)
+    return short if short.isprintable() and short else _cut(repr(short))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 def sources(directory: Path, runtime: Path, root: Path = Path("/")) -> list[Path]:

@@ -110,6 +110,11 @@ def test_no_setting_is_listed_as_one_without_effect() -> None:
         (b"\xef\xbb\xbf[vars]\n", 1, "byte order mark"),
         (b"[vars]\n\0ssl = true\n", 2, "there is no setting [vars] '\\x00ssl'"),
         ("[vars]\n" + "x" * 500 + " = 1\n", 2, "there is no setting [vars] " + "x" * 80 + "…"),
+        (
+            "[vars]\n" + "\0" * 90 + " = 1\n",
+            2,
+            "there is no setting [vars] '" + r"\x00" * 19 + r"\x0…",
+        ),
     ],
 )
 def test_an_error_names_file_and_line(root: Path, text: str | bytes, line: int, why: str) -> None:
