@@ -22,6 +22,7 @@ _UNIT: Final = "vdsm-upgrade"
 _SWAP_S = 8.0
 """A swap takes about that long."""
 _HELD_S = 1.0
+_CALLS_S = 100.0
 _RUNS: Final = '{{.Image}} {{index .Config.Labels "org.opencontainers.image.version"}}'
 
 
@@ -36,17 +37,17 @@ def releases(machine: Machine) -> Upgrading:
 
 def upgrade(target: Target, fault: Fault) -> Harm:
     """Upgrade to the release that does not run."""
-    upgrading = releases(target.site.machine)
+    upgrading = _ready(target)
     upgrading.at(*([] if fault.target == _UNTIL_ITS_END else [f"kill {fault.target}"]))
     goal = _other(target)
     began = time.monotonic()
     upgrading.upgrade(goal)
-    return _ended(target, upgrading, began)
+    return _ended(target, upgrading, began, kept=fault.target == _UNTIL_ITS_END)
 
 
 def stop_upgrader(target: Target, fault: Fault) -> Harm:
     """SIGSTOP to the upgrader at any time of the swap; a second later it goes on, or is killed."""
-    upgrading = releases(target.site.machine)
+    upgrading = _ready(target)
     upgrading.at()
     goal = _other(target)
     began = time.monotonic()
@@ -58,7 +59,14 @@ def stop_upgrader(target: Target, fault: Fault) -> Harm:
         )  # fmt: skip
         command.result()
     title = fault.title if held["pids"] else "stop upgrader missed"
-    return _ended(target, upgrading, began, title)
+    return _ended(target, upgrading, began, title, kept=fault.target == CONTINUED)
+
+
+def _ready(target: Target) -> Upgrading:
+    """An upgrade tells the networks and mounts from those of before, which operators let alone."""
+    names = {client.name for client in target.clients if client.disturbs_upgrades}
+    target.gate.keep_out(names, _CALLS_S)
+    return releases(target.site.machine)
 
 
 def _other(target: Target) -> Release:
@@ -66,14 +74,22 @@ def _other(target: Target) -> Release:
     return ONE if pinned.startswith(f"{TWO.version}-") else TWO
 
 
-def _ended(target: Target, upgrading: Upgrading, began: float, title: str = "") -> Harm:
+def _ended(
+    target: Target, upgrading: Upgrading, began: float, title: str = "", *, kept: bool
+) -> Harm:
     """Wait for the end of what the killed or the whole command has left to the units."""
     agent = target.site.agent
     upgrading.wait_for_end()
     upgrading.at()
     if agent.run("sh", "-c", f"ls {STATE}/pending.json 2>/dev/null || true"):
         upgrading.tool("upgrade-undo")  # of one whose command was killed before it began
-    return Harm(began, check=lambda: _not_whole(agent), title=title)
+
+    def wrong() -> Sequence[str]:
+        last = upgrading.last()
+        bad = last["outcome"] != "kept" if kept else last["outcome"] == "broken"
+        return [*_not_whole(agent), *([f"the upgrade has ended so: {last}"] if bad else [])]
+
+    return Harm(began, check=wrong, title=title)
 
 
 def _not_whole(agent: Agent) -> Sequence[str]:
