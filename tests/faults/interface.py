@@ -37,6 +37,10 @@ class Faults(Interface, name="org.ovirt.supervdsm.faults"):
     def overstay_in_child(self, seconds: float) -> None:
         """Wait for a child, and its child, for longer than the limit."""
 
+    @verb(limit=seconds(30), errors=(KernelSettingFailed,), touches="a child process")
+    def read_in_child(self, path: str) -> None:
+        """Wait for a child that reads a file to its end; fail when it does not end well."""
+
     @verb(limit=seconds(10), lock=exclusive("faults"), touches="nothing")
     def hold(self, seconds: float) -> None:
         """Hold an exclusive lock."""

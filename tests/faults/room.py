@@ -51,6 +51,11 @@ class FaultsRoom(Faults):
     def overstay_in_child(self, seconds: float) -> None:
         command.run(["sh", "-c", f"sleep {seconds}; true"])
 
+    def read_in_child(self, path: str) -> None:
+        done = command.run(["sh", "-c", 'cat "$0"; exit $?', path])
+        if done.status:
+            raise KernelSettingFailed(path=path, errno=done.status, reason="the child was killed")
+
     def hold(self, seconds: float) -> None:
         time.sleep(seconds)
 

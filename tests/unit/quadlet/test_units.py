@@ -3,6 +3,7 @@
 
 import pytest
 
+from supervdsm.server import lifecycle
 from unitfiles import QUADLET, UnitFile, read_unit, seconds
 from vdsm_contract import paths
 from vdsm_contract.systemd import WATCHDOG_ENV
@@ -26,8 +27,8 @@ KEYS = {
     "Container": {
         "AddCapability", "AddDevice", "ContainerName", "DropCapability", "Entrypoint", "Exec",
         "Group", "GroupAdd", "HostName", "Image", "LogDriver", "Network", "NoNewPrivileges",
-        "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile", "StopTimeout", "Ulimit",
-        "User", "Volume",
+        "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile", "StopSignal", "StopTimeout",
+        "Ulimit", "User", "Volume",
     },
     "Volume": {"Device", "Options", "Type", "VolumeName"},
     "Quadlet": {"DefaultDependencies"},
@@ -120,6 +121,12 @@ def test_the_target_starts_and_stops_it(name: str) -> None:
 def test_podman_ends_a_container_before_systemd_ends_podman(container: UnitFile) -> None:
     grace = seconds(container.value("Container", "StopTimeout"))
     assert grace < seconds(container.value("Service", "TimeoutStopSec"))
+
+
+def test_a_stop_does_nothing_to_what_supervdsm_s_calls_have_started() -> None:
+    unit = read_unit("supervdsm.container")
+    assert "--pid=host" in unit.words("Container", "PodmanArgs")  # so podman signals them all
+    assert unit.value("Container", "StopSignal") == lifecycle.STOP.name
 
 
 def test_the_daemon_learns_the_watchdog_interval_from_the_unit(container: UnitFile) -> None:

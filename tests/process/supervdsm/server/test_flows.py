@@ -6,11 +6,13 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from faults.interface import Faults
 from process.conftest import Manager
+from supervdsm.server.lifecycle import STOP
 from vdsm_contract.errors import (
     Busy,
     KernelSettingFailed,
@@ -138,6 +140,31 @@ def test_sigterm_finishes_calls_and_loses_none(manager: Manager, faults: Faults)
         call.result(timeout=10)
     manager.wait(lambda: manager.exits == [0])
     assert sorted(manager.ran()) == ["slow0", "slow1", "slow2", "slow3"]
+
+
+def test_a_stop_that_reaches_a_child_does_not_fail_its_call(
+    manager: Manager, faults: Faults
+) -> None:
+    fifo = manager.path.parent / "fifo"
+    os.mkfifo(fifo)
+    call = in_thread(faults.read_in_child, str(fifo))
+    manager.wait(lambda: len(children_of(manager.pid)) == 2)  # the shell and what it runs
+    for pid in (*children_of(manager.pid), manager.pid):  # podman takes them as they come
+        os.kill(pid, STOP)
+    manager.wait(lambda: f"{STOP.name}: ending" in manager.log.read_text())
+    assert not call.done()
+    fifo.write_text("the end")
+    call.result(timeout=20)
+    manager.wait(lambda: manager.exits == [0])
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the pids of the children of a process, and of theirs."""
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, file.read_text().split()):
+            found += [child, *children_of(child)]
+    return found
 
 
 def test_sigterm_under_load_is_never_seen(manager: Manager, faults: Faults) -> None:
