@@ -44,6 +44,9 @@ class Caller(Waiting, Protocol):
 
     peer: Peer
 
+    def fileno(self) -> int:
+        """Return the descriptor of its socket."""
+
     def answer(self, data: bytes, *, oneway: bool) -> None:
         """Send an answer, unless none is wanted. Raises OSError and MessageTooSlow."""
 
@@ -66,7 +69,8 @@ class Dispatcher:
         connection ends."""
         started = time.monotonic()
         flow_id: str = parameters.flow_id or ""  # type: ignore[attr-defined]
-        call = ServedCall(entry.method, entry.limit, started + entry.limit)
+        asks = None if oneway else caller
+        call = ServedCall(entry.method, entry.limit, started + entry.limit, asks)
         in_flight = InFlight(call, flow_id, caller, oneway)
         error: VerbError | None = None
         self.calls.begin(in_flight)

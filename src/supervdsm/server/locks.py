@@ -10,12 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 
 from supervdsm.common.call import ServedCall
 from vdsm_contract.declare import Lock, LockMode
 from vdsm_contract.errors import Busy
+
+_LOOK_SECONDS: Final = 0.25
+"""How often one that waits looks whether its caller is still there."""
 
 
 class LockTable:
@@ -38,7 +42,7 @@ class LockTable:
         try:
             waits = lock.mode is LockMode.WAIT
             began = time.monotonic()
-            taken = mutex.acquire(blocking=waits, timeout=call.remaining() if waits else -1)
+            taken = _await_turn(mutex, call) if waits else mutex.acquire(blocking=False)
             if self.waited is not None:
                 self.waited(lock.name, time.monotonic() - began)
             if not taken:
@@ -63,6 +67,22 @@ class LockTable:
                 self._locks[key] = (mutex, users - 1)
             else:
                 del self._locks[key]
+
+
+def _await_turn(mutex: threading.Lock, call: ServedCall) -> bool:
+    """Take `mutex`; False when the call's limit has passed, or its caller went away meanwhile:
+    what it wanted then might be against what its successor has wanted since."""
+    if mutex.acquire(blocking=False):
+        return True
+    while (left := call.deadline - time.monotonic()) > 0:
+        taken = mutex.acquire(timeout=min(left, _LOOK_SECONDS))
+        if call.abandoned:
+            if taken:
+                mutex.release()
+            return False
+        if taken:
+            return True
+    return False
 
 
 def lock_key(lock: Lock, parameters: msgspec.Struct) -> str:

@@ -144,6 +144,10 @@ class Session:
             raise StreamClosed(partial=False)
         self.greeted = True
 
+    def fileno(self) -> int:
+        """Return the descriptor of its socket."""
+        return self.channel.fileno()
+
     def answer(self, data: bytes, *, oneway: bool) -> None:
         """Send an answer, unless none is wanted. Raises OSError and MessageTooSlow."""
         if not oneway:

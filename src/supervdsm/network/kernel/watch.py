@@ -7,6 +7,7 @@ kept.
 """
 
 import logging
+import os
 import secrets
 import threading
 from collections import defaultdict, deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final, Literal
 
+from supervdsm.common import call
 from supervdsm.network.config import Configuration
 from supervdsm.network.kernel.devices import NicPatterns, Role, role
 from supervdsm.network.kernel.tables import Change
@@ -40,7 +42,8 @@ class LinkWatch:
         self._running = running
         self._patterns = patterns
         self._instance = secrets.token_hex(8)
-        self._news = threading.Condition()
+        self._guard = threading.Lock()
+        self._bells: set[int] = set()  # an eventfd for each who waits: poll(2) knows no Condition
         self._kept: deque[LinkChange] = deque(maxlen=KEPT)
         self._count = 0
         self._ended = False
@@ -69,23 +72,30 @@ class LinkWatch:
             return
         for one in found:
             _log.info("%s %s of %s: %s", one.kind, one.device, ", ".join(one.networks), one.state)
-        with self._news:
+        with self._guard:
             self._kept.extend(found)
             self._count += len(found)
-            self._news.notify_all()
+            self._ring()
 
     def after(self, cursor: str, seconds: float) -> LinkChanges:
-        """Return the changes after `cursor`, as soon as there are some; none after `seconds`.
+        """Return the changes after `cursor`, as soon as there are some; none after `seconds`, and
+        none once nobody is there to read them (the caller of the call that this thread serves).
 
         A cursor that says nothing here (it is empty, of another instance, or of changes that are
         forgotten) is answered at once; all but the empty one, which knows of nothing, have lost
         something.
         """
-        with self._news:
+        with self._guard:
             seen = self._number(cursor)
             if seen is None:
                 return LinkChanges(cursor=self._cursor(), changes=[], lost=bool(cursor))
-            self._news.wait_for(lambda: self._ended or self._count > seen, seconds)
+            bell = self._new_bell() if self._count == seen and not self._ended else None
+        if bell is not None:
+            try:
+                call.wait_readable(bell, seconds)
+            finally:
+                self._remove(bell)
+        with self._guard:
             missed = self._count - seen
             if missed > len(self._kept):
                 return LinkChanges(cursor=self._cursor(), changes=[], lost=True)
@@ -94,9 +104,29 @@ class LinkWatch:
 
     def end(self) -> None:
         """Let nobody wait any more."""
-        with self._news:
+        with self._guard:
             self._ended = True
-            self._news.notify_all()
+            self._ring()
+
+    def _new_bell(self) -> int | None:
+        """Return an eventfd that rings at the next news; None when there are no descriptors left,
+        and nobody else can wait."""
+        try:
+            bell = os.eventfd(0, os.EFD_CLOEXEC)
+        except OSError as error:
+            _log.error("Nobody can wait for links: %s", error)
+            return None
+        self._bells.add(bell)
+        return bell
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            os.eventfd_write(bell, 1)
+
+    def _remove(self, bell: int) -> None:
+        with self._guard:  # so that none rings that is closed
+            self._bells.remove(bell)
+            os.close(bell)
 
     def _cursor(self) -> str:
         return f"{self._instance}:{self._count}"

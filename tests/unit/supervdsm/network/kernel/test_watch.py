@@ -95,8 +95,8 @@ def waiting(watch: LinkWatch, pool: ThreadPoolExecutor, count: int) -> list[Futu
     return questions
 
 
-def waiters(watch: LinkWatch) -> object:
-    return watch._news._waiters  # type: ignore[attr-defined]
+def waiters(watch: LinkWatch) -> set[int]:
+    return watch._bells
 
 
 def test_everybody_who_waits_is_woken(watch: LinkWatch, pool: ThreadPoolExecutor) -> None:
