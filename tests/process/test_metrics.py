@@ -21,6 +21,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from faults.interface import Faults
 from vdsm.client import CallError, Client, plain
 from vdsm_contract.errors import KernelSettingFailed
+from vdsm_contract.limits import CONNECTIONS_PER_UID
 from vdsm_contract.metrics import MetricsServer
 from vdsm_contract.proxy import Supervdsm
 from vdsm_contract.version import CONTRACT_VERSION, RELEASE
@@ -30,6 +31,15 @@ _START = """
 import os, sys
 for number, fd in enumerate(sys.argv[1].split(","), 3): os.dup2(int(fd), number)
 os.execv(sys.executable, [sys.executable, "-m", *sys.argv[2:]])
+"""
+
+
+_STRANGER = """
+import socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.settimeout(20)
+sock.connect(sys.argv[1])
+assert b"PeerRefused" in sock.recv(4096)
 """
 
 
@@ -71,11 +81,12 @@ def daemon(
 
 @dataclass
 class Pair:
-    """Both daemons; `ports` are those of the metrics."""
+    """Both daemons; `ports` are those of the metrics, `door` is supervdsm's socket."""
 
     supervdsm: Supervdsm
     client: Client
     ports: dict[str, int]
+    door: Path
     processes: dict[str, "subprocess.Popen[bytes]"]
 
     def metrics(self, side: str) -> dict[str, float]:
@@ -131,7 +142,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         proxy = Supervdsm(path)
         stack.callback(proxy.close)
         client = stack.enter_context(Client(plain("127.0.0.1", ports["api"])))
-        yield Pair(proxy, client, ports, {"vdsm": front, "supervdsm": root})
+        yield Pair(proxy, client, ports, path, {"vdsm": front, "supervdsm": root})
 
 
 def test_supervdsm_counts_calls_by_verb_and_outcome(pair: Pair) -> None:
@@ -152,6 +163,33 @@ def test_supervdsm_counts_calls_by_verb_and_outcome(pair: Pair) -> None:
     assert after["supervdsm_connections{}"] >= 1
     assert after["process_resident_memory_bytes{}"] > 1_000_000
     assert 0 < time.time() - after["process_start_time_seconds{}"] < 600
+
+
+def test_connections_that_are_refused_are_counted_by_the_error(pair: Pair) -> None:
+    before = pair.metrics("supervdsm")
+    pair.door.parent.chmod(0o755)
+    pair.door.chmod(0o666)
+    words = ["/usr/bin/python3", "-I", "-c", _STRANGER, pair.door.name]
+    subprocess.run(words, cwd=pair.door.parent, user=12345, check=True)
+    with ExitStack() as held:
+        for number in range(CONNECTIONS_PER_UID + 1):
+            sock = held.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(pair.door))
+            if number == 0:
+                sock.sendall(b"no message\0")
+                assert b"BadMessage" in sock.recv(4096)
+        assert b"TooManyConnections" in sock.recv(4096)
+    after = pair.metrics("supervdsm")
+    while after["supervdsm_connections{}"] >= CONNECTIONS_PER_UID / 2:
+        after = pair.metrics("supervdsm")  # the other tests want some, too
+
+    def more(error: str) -> float:
+        name = f"supervdsm_connections_refused_total{{error={error}}}"
+        return after[name] - before.get(name, 0)
+
+    assert (more("PeerRefused"), more("BadMessage")) == (1, 1)
+    assert more("TooManyConnections") >= 1
 
 
 def test_waits_for_locks_are_told_by_the_lock_s_name(pair: Pair) -> None:

@@ -105,6 +105,12 @@ class Dispatcher:
         audit.call(caller.peer, entry, None, error, 0.0)
         caller.answer(encode_error(error), oneway=oneway)
 
+    def turned_away(self, name: str, error: VerbError) -> None:
+        """Write down and count a connection that was not let in, or ends because of what came."""
+        audit.refused(name, error)
+        if self.metrics is not None:
+            self.metrics.refused(error)
+
     def _run(
         self, entry: Entry, parameters: msgspec.Struct, call: ServedCall, flow_id: str
     ) -> bytes:

@@ -15,10 +15,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from supervdsm.server.dispatch import Dispatcher
+from supervdsm.server.dispatch import Dispatcher, encode_error
 from supervdsm.server.introspect import Introspection
 from supervdsm.server.peer import PROBE, Admission, Peer
-from supervdsm.server.session import Session, refuse
+from supervdsm.server.session import Session
 from vdsm_contract.errors import PeerRefused, TooManyConnections
 from vdsm_contract.limits import CONNECTIONS_PER_UID
 from vdsm_contract.wire import Channel
@@ -113,7 +113,9 @@ class Listener:
             peer = self.admission.admit(sock)
             self._check_quota(peer)
         except (PeerRefused, TooManyConnections) as error:
-            refuse(channel, "a connection", error)
+            self.dispatcher.turned_away("a connection", error)
+            channel.send_now(encode_error(error))
+            channel.close()
             return
         self._begin(channel, peer)
 

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from supervdsm.common import command
 from supervdsm.server.dispatch import Dispatcher
-from vdsm_contract.errors import TimedOut
+from vdsm_contract.errors import TimedOut, VerbError
 from vdsm_contract.metrics import OTHER, SECONDS, new_registry
 
 _PREFIX: Final = "org.ovirt.supervdsm."
@@ -48,6 +48,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._refused = Counter(
+            "supervdsm_connections_refused",
+            "Connections that were not let in, or ended for what came by them, by the error.",
+            ("error",),
+            registry=self.registry,
+        )
         self._lock_seconds = Histogram(
             "supervdsm_lock_wait_seconds",
             "How long calls waited for their lock, also in vain.",
@@ -66,6 +72,10 @@ class Metrics:
     def unknown(self) -> None:
         """Count a call of something that is in no table."""
         self._calls.labels(OTHER, OTHER).inc()
+
+    def refused(self, error: VerbError) -> None:
+        """Count a connection that was refused, or ended because of what came by it."""
+        self._refused.labels(type(error).__name__).inc()
 
     def lock_wait(self, lock: str, seconds: float) -> None:
         """Count a call's wait for `lock`, by its name without the path."""

@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from supervdsm.common.call import ServedCall
-from supervdsm.server import audit
 from supervdsm.server.dispatch import Dispatcher, decode, encode_error
 from supervdsm.server.introspect import STANDARD, Introspection
 from supervdsm.server.peer import Peer
@@ -60,10 +59,11 @@ class Session:
         try:
             self._serve()
         except _Goodbye as goodbye:
-            audit.refused(self.peer.name, goodbye.error)
+            self.dispatcher.turned_away(self.peer.name, goodbye.error)
             self.channel.send_now(encode_error(goodbye.error))
         except MessageTooSlow:
-            audit.refused(self.peer.name, BadMessage(reason="the peer does not read its answers"))
+            error = BadMessage(reason="the peer does not read its answers")
+            self.dispatcher.turned_away(self.peer.name, error)
         except (StreamClosed, OSError):
             return  # the peer went away: the calls it made are in the audit
         finally:
@@ -171,10 +171,3 @@ def _decoded(data: bytes) -> Request:
         raise _Goodbye(BadMessage(reason="the message is nested too deeply")) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _Goodbye(BadMessage(reason=str(error))) from None
-
-
-def refuse(channel: Channel, name: str, error: VerbError) -> None:
-    """Tell a peer that was not let in why, write it down, and close."""
-    audit.refused(name, error)
-    channel.send_now(encode_error(error))
-    channel.close()
