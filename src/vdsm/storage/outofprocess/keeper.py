@@ -9,11 +9,22 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from enum import Enum, auto
+from typing import Final, Protocol
 
 from vdsm.storage.outofprocess.process import WorkerProcess
+
+_FIRST_S: Final = 0.01
+"""How soon a killed worker is looked for. A kernel that does not hold it has ended it by then; each
+further look comes after twice the time."""
+
+
+class _Order(Enum):
+    REAP = auto()
+    END = auto()
 
 
 class Kept(Protocol):
@@ -30,7 +41,7 @@ class Keeper:
     def __init__(self, kept: Callable[[], Sequence[Kept]], look_s: float) -> None:
         self._kept = kept
         self._look_s = look_s
-        self._wanted: queue.SimpleQueue[Future[WorkerProcess] | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[Future[WorkerProcess] | _Order] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -53,34 +64,48 @@ class Keeper:
         worker.kill()
         with self._guard:
             self._abandoned.append(worker)
+            self._wanted.put(_Order.REAP)
 
     def close(self) -> None:
         """No more workers; those that there are should be abandoned before."""
         with self._guard:
             self._closed = True
             if self._thread is not None:
-                self._wanted.put(None)
+                self._wanted.put(_Order.END)
 
     def _work(self) -> None:
+        look_at, pause = time.monotonic() + self._look_s, self._look_s
         while True:
-            try:
-                future = self._wanted.get(timeout=self._look_s)
-            except queue.Empty:
+            now = time.monotonic()
+            if now >= look_at:  # however many workers are wanted
+                look_at = now + self._look_s
                 self._look()
+            try:
+                wanted = self._wanted.get(timeout=min(pause, max(look_at - now, 0.0)))
+            except queue.Empty:
+                pause = self._look_s if self._reap() else min(2 * pause, self._look_s)
                 continue
-            if future is None:
+            if wanted is _Order.REAP:
+                pause = _FIRST_S
+            elif wanted is _Order.END:
                 self._reap()
                 return
-            try:
-                future.set_result(WorkerProcess(os.getpid()))
-            except BaseException as error:  # raised where the worker is wanted
-                future.set_exception(error)
+            else:
+                _start(wanted)
 
     def _look(self) -> None:
         for kept in self._kept():
             kept.end_idle()
-        self._reap()
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Whether none is left."""
         with self._guard:
             self._abandoned = [worker for worker in self._abandoned if not worker.ended()]
+            return not self._abandoned
+
+
+def _start(future: Future[WorkerProcess]) -> None:
+    try:
+        future.set_result(WorkerProcess(os.getpid()))
+    except BaseException as error:  # raised where the worker is wanted
+        future.set_exception(error)

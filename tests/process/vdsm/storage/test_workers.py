@@ -217,6 +217,14 @@ def test_a_dropped_root_has_no_workers_and_calls_that_hang_there_end(
     assert patient.at(tmp_path).list() == []
 
 
+def test_a_killed_worker_leaves_no_zombie_behind(tmp_path: Path) -> None:
+    filesystems = WorkerFileSystems(limits=Limits(look_s=3600.0))
+    pid = worker_of(filesystems, tmp_path)
+    filesystems.drop(tmp_path)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())
+    filesystems.close()
+
+
 def test_as_many_calls_as_there_are_workers_run_at_a_time(
     patient: WorkerFileSystems, tmp_path: Path
 ) -> None:
