@@ -199,9 +199,9 @@ def _ipv6addr(fields: Fields) -> str | None:
 
 
 def _ipv6gateway(fields: Fields) -> str | None:
-    """Take `ipv6gateway`; the engine writes `::` for none."""
+    """Take `ipv6gateway`; the engine writes `::` for none, and others may write `::0`."""
     given = fields.text("ipv6gateway", Code.BAD_ADDR)
-    if given is None or given == _NO_GATEWAY:
+    if given is None:
         return None
     try:
         found = ipaddress.IPv6Address(given)
@@ -210,7 +210,8 @@ def _ipv6gateway(fields: Fields) -> str | None:
     if found is None or "%" in given:
         reason = f"is no IPv6 address: {quoted(given)}"
         raise refusal(Code.BAD_ADDR, fields.path("ipv6gateway"), reason)
-    return str(found)
+    address = str(found)
+    return None if address == _NO_GATEWAY else address
 
 
 def _host_qos(fields: Fields) -> HostQos | None:

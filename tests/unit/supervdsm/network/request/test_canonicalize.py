@@ -90,7 +90,8 @@ def test_an_ipv6_address_is_compressed() -> None:
 
 
 def test_two_colons_are_no_ipv6_gateway() -> None:
-    assert network(ipv6addr="2001:db8::1/64", ipv6gateway="::").ipv6gateway is None
+    for none in ("::", "::0", "0:0::"):
+        assert network(ipv6addr="2001:db8::1/64", ipv6gateway=none).ipv6gateway is None
     found = network(ipv6addr="2001:db8::1/64", ipv6gateway="FE80:0::1")
     assert found.ipv6gateway == "fe80::1"
 
