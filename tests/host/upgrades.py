@@ -36,11 +36,14 @@ OBEY: Final = Edit(
         orders.write_text("".join(f"{{line}}\\n" for line in lines[1:]))
         if lines[0].startswith("kill"):
             os.kill(os.getpid(), 9)
-        Path("/host{AT}").write_text(step.name)
-        time.sleep(3600)
+        at = Path("/host{AT}")
+        at.write_text(step.name)
+        while at.exists():
+            time.sleep(0.1)
 """,
 )
-"""Does behind a step what a file of the host says, once: "kill STEP" or "stop STEP"."""
+"""Does behind a step what a file of the host says, once: "kill STEP", or "stop STEP", which goes on
+when the file that says where it stopped is removed."""
 
 ONE: Final = Release("one", "0.1.1", supervdsm=Half((OBEY,)))
 TWO: Final = Release("two", "0.1.2", supervdsm=Half((OBEY,)))
