@@ -98,7 +98,7 @@ class Run:
             time.sleep(fault.pause_s)  # the moment is what is tried
         sent = time.monotonic()
         with self.spent.on("harm"):
-            harm = FAULTS[fault.kind](Target(self.site, self.clients, self.gate), fault)
+            harm = FAULTS[fault.kind](Target(self.site, self.clients), fault)
         with self.spent.on("recovery"):
             recovered = self._recovered(harm, fault)
         with self.book.lock:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chaos.load.client import Client, Gate
+from chaos.load.client import Client
 from chaos.site import Site
 
 
@@ -14,7 +14,6 @@ class Target:
 
     site: Site
     clients: Sequence[Client]
-    gate: Gate
 
 
 @dataclass(frozen=True)

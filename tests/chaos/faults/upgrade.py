@@ -22,7 +22,6 @@ _UNIT: Final = "vdsm-upgrade"
 _SWAP_S = 8.0
 """A swap takes about that long."""
 _HELD_S = 1.0
-_CALLS_S = 100.0
 _RUNS: Final = '{{.Image}} {{index .Config.Labels "org.opencontainers.image.version"}}'
 
 
@@ -37,7 +36,7 @@ def releases(machine: Machine) -> Upgrading:
 
 def upgrade(target: Target, fault: Fault) -> Harm:
     """Upgrade to the release that does not run."""
-    upgrading = _ready(target)
+    upgrading = releases(target.site.machine)
     upgrading.at(*([] if fault.target == _UNTIL_ITS_END else [f"kill {fault.target}"]))
     goal = _other(target)
     began = time.monotonic()
@@ -47,7 +46,7 @@ def upgrade(target: Target, fault: Fault) -> Harm:
 
 def stop_upgrader(target: Target, fault: Fault) -> Harm:
     """SIGSTOP to the upgrader at any time of the swap; a second later it goes on, or is killed."""
-    upgrading = _ready(target)
+    upgrading = releases(target.site.machine)
     upgrading.at()
     goal = _other(target)
     began = time.monotonic()
@@ -60,13 +59,6 @@ def stop_upgrader(target: Target, fault: Fault) -> Harm:
         command.result()
     title = fault.title if held["pids"] else "stop upgrader missed"
     return _ended(target, upgrading, began, title, kept=fault.target == CONTINUED)
-
-
-def _ready(target: Target) -> Upgrading:
-    """An upgrade tells the networks and mounts from those of before, which operators let alone."""
-    names = {client.name for client in target.clients if client.disturbs_upgrades}
-    target.gate.keep_out(names, _CALLS_S)
-    return releases(target.site.machine)
 
 
 def _other(target: Target) -> Release:

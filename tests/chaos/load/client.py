@@ -47,14 +47,13 @@ class Gate:
         self._changed = threading.Condition()
         self._open = False
         self._busy: set[str] = set()
-        self._out: AbstractSet[str] = frozenset()
         self.over = False
 
     @contextmanager
     def working(self, name: str) -> Iterator[None]:
         """Wait until it is open; who is within keeps it from being closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lets_in(name) or self.over)
+            self._changed.wait_for(lambda: self._open or self.over)
             self._busy.add(name)
         try:
             yield
@@ -63,20 +62,11 @@ class Gate:
                 self._busy.discard(name)
                 self._changed.notify_all()
 
-    def _lets_in(self, name: str) -> bool:
-        return self._open and name not in self._out
-
     def open(self) -> None:
         """Let everybody in."""
         with self._changed:
-            self._open, self._out = True, frozenset()
+            self._open = True
             self._changed.notify_all()
-
-    def keep_out(self, names: AbstractSet[str], patience_s: float) -> None:
-        """Let these not in until it is opened the next time; and wait for them."""
-        with self._changed:
-            self._out = names
-        self.rest(names, patience_s)
 
     def close(self) -> None:
         """Let nobody in."""
@@ -143,9 +133,6 @@ class Place:
 
 class Client(ABC, threading.Thread):
     """Does one `step` after the other."""
-
-    disturbs_upgrades = False
-    """Whether it changes what must not be changed during one (docs/upgrade.md)."""
 
     def __init__(self, name: str, seed: int, place: Place, book: Book, gate: Gate) -> None:
         super().__init__(name=name, daemon=True)

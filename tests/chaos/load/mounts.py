@@ -31,8 +31,6 @@ def _judged(result: Any) -> tuple[Outcome, str]:
 class Mounter(Client):
     """Connects one that is not there, or disconnects one that is."""
 
-    disturbs_upgrades = True
-
     def step(self) -> None:
         with self.book.lock:
             ledger = self.book.ledger

@@ -61,7 +61,6 @@ def after(now: Networks, request: Networks) -> dict[str, Any]:
 class Networker(Client):
     """Changes networks on NICs that are its own, one request after the other."""
 
-    disturbs_upgrades = True
     nics: Sequence[str]
     first: int
 

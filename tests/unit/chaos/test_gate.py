@@ -26,25 +26,6 @@ def test_who_still_works_is_told_and_the_others_are_not_waited_for() -> None:
     slow.join()
 
 
-def test_who_is_kept_out_is_waited_for_and_let_in_the_next_time() -> None:
-    gate, seen = Gate(), threading.Event()
-
-    def work() -> None:
-        with gate.working("networker"):
-            seen.set()
-
-    gate.open()
-    with gate.working("reader"):
-        gate.keep_out({"networker"}, 60)
-        networker = threading.Thread(target=work)
-        networker.start()
-        assert not seen.wait(0.05)
-        with gate.working("other"):
-            gate.open()
-        assert seen.wait(60)
-        networker.join()
-
-
 def test_a_closed_gate_lets_nobody_in() -> None:
     gate, within = Gate(), threading.Event()
 
