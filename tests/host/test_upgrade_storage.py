@@ -27,6 +27,7 @@ def test_a_swap_under_storage_tasks_loses_none_of_them(
             known, busy = set(engine.call("Host.getAllTasksStatuses", {})), unfinished(engine)
             done = upgrading.upgrade(release)
         assert done.returncode == 0, done.stderr
+        assert "Runs in vdsm: task " in done.stderr
         assert load.error is not None  # its calls went on until vdsm was swapped
         upgrading.serves(release)
         engine.resume()
