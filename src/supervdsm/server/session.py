@@ -14,6 +14,7 @@ from supervdsm.common.call import ServedCall
 from supervdsm.server.dispatch import Dispatcher, decode, encode_error
 from supervdsm.server.introspect import STANDARD, Introspection
 from supervdsm.server.peer import Peer
+from supervdsm.server.table import HELLO
 from vdsm_contract.errors import (
     BadMessage,
     HelloRequired,
@@ -32,7 +33,6 @@ from vdsm_contract.wire import (
     StreamClosed,
 )
 
-_HELLO: Final = Service.VERBS["hello"].method
 _decoder: Final = msgspec.json.Decoder(Request)
 
 
@@ -94,7 +94,7 @@ class Session:
             raise _Goodbye(HelloRequired())
         if not self._answer_other(request):
             return False
-        if request.method == _HELLO:
+        if request.method == HELLO:
             self._check_hello(request)
         return True
 
@@ -129,7 +129,7 @@ class Session:
     def _may_call_ungreeted(self, request: Request) -> bool:
         return (
             self.peer.is_root
-            or request.method == _HELLO
+            or request.method == HELLO
             or request.method.startswith(f"{STANDARD}.")
         )
 

@@ -16,7 +16,9 @@ import msgspec
 
 from vdsm_contract.declare import Interface, LockMode, Verb
 from vdsm_contract.errors import COMMON, VerbError
+from vdsm_contract.interfaces import Service
 
+HELLO: Final = Service.VERBS["hello"].method
 MAX_FLOW: Final = 256
 """Characters of a flow id."""
 
@@ -52,14 +54,16 @@ class Table(dict[str, Entry]):
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         super().__init__({entry.method: entry for entry in entries})
-        calls = [_incoming(entry) for entry in self.values()]
+        # A Hello may end its connection, be it the first or a later one: its session looks at it.
+        calls = [_incoming(entry) for entry in self.values() if entry.method != HELLO]
         self._decoder: msgspec.json.Decoder[Incoming] | None = None
         if calls:
             self._decoder = msgspec.json.Decoder(reduce(or_, calls))
 
     def read(self, data: bytes) -> Incoming | None:
-        """Return the call that a message is; None when it is anything but a right call of one of
-        these verbs. What is wrong with it is for somebody to find out who has more time."""
+        """Return the call that a message is; None when it is a Hello or anything but a right call
+        of one of these verbs. What is wrong with it is for somebody to find out who has more time.
+        """
         if self._decoder is None:
             return None
         try:

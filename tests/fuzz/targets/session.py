@@ -190,6 +190,7 @@ def seeds() -> Mapping[str, bytes]:
         "pieces": b"\x52" + hello + whole + tune + ping,
         "stranger": b"\0" + ping,
         "wrong": b"\0" + call(f"{Service.INTERFACE}.Hello", contract="0") + ping,
+        "again": b"\0" + hello + call(f"{Service.INTERFACE}.Hello", contract="0") + ping,
         "root": b"\1" + scalars + call(f"{Service.INTERFACE}.Health"),
         "introspect": b"\2" + info + describe,
         "unknown": b"\1" + call("a.b.C") + call(f"{_NAME}.C") + scalars[:-2],

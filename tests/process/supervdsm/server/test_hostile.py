@@ -153,6 +153,11 @@ def test_wrong_contract_version(manager: Manager, raw: Raw) -> None:
     assert (caught.value.server, caught.value.client) == (CONTRACT_VERSION, "99")
 
 
+def test_a_wrong_version_in_a_later_hello_ends_the_connection_as_well(raw: Raw) -> None:
+    other = call(f"{SERVICE}.Hello", contract="0")
+    assert errors(raw.send(HELLO + other + PING)) == ["ok", "VersionMismatch"]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
