@@ -59,6 +59,7 @@ def run(data: bytes) -> None:
 def check(lease: Lease, version: int) -> None:
     if lease.address:
         require(ipaddress.ip_interface(lease.address).version == version, "another version")
+        require(lease.address.isprintable(), "{!r} may be a line of a file", lease.address)
     for text in (*lease.nameservers, *([lease.gateway] if lease.gateway else [])):
         require(ipaddress.ip_address(text).version == version, "another version")
         require(text.isprintable() and " " not in text, "{!r} may be a line of a file", text)

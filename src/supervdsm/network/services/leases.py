@@ -7,6 +7,7 @@ link nor a FIFO in its place leads or holds supervdsm.
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ SUFFIX: Final = ".json"
 _TEMPORARY: Final = ".new"
 _MOST: Final = 64 * 1024
 """Bytes of a file."""
+_VISIBLE: Final = re.compile(r"[!-~]{1,64}")
+"""What an address is made of. Python takes anything, line ends too, for the zone behind a %."""
 
 
 class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,13 +96,13 @@ def _checked(lease: Lease, version: int) -> Lease:
 
 def _is_address(text: str, version: int) -> bool:
     try:
-        return ipaddress.ip_address(text).version == version
+        return bool(_VISIBLE.fullmatch(text)) and ipaddress.ip_address(text).version == version
     except ValueError:
         return False
 
 
 def _is_interface(text: str, version: int) -> bool:
     try:
-        return ipaddress.ip_interface(text).version == version
+        return bool(_VISIBLE.fullmatch(text)) and ipaddress.ip_interface(text).version == version
     except ValueError:
         return False

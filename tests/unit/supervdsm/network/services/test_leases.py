@@ -52,6 +52,7 @@ def test_a_lease_without_a_gateway_and_name_servers() -> None:
         ("192.0.2.1 2001:db8::1", 6, ("2001:db8::1",)),
         ("$(reboot) ; 1.2.3 192.0.2.1\nnameserver", 4, ("192.0.2.1",)),
         ("", 4, ()),
+        ("fe80::1%eth0 fe80::1%\0 fe80::1%\x1b[2J fe80::1%\u202e", 6, ("fe80::1%eth0",)),
     ],
 )
 def test_only_addresses_are_taken(text: str, version: int, found: tuple[str, ...]) -> None:
@@ -91,6 +92,14 @@ def test_what_is_no_address_in_a_file_is_left_out(tmp_path: Path) -> None:
         ' "nameservers": ["192.0.2.53", "192.0.2.54\\noptions debug", "::1", ""]}}'
     )
     assert Leases(tmp_path).read("nic0") == Told(ipv4=Lease("", "", ("192.0.2.53", "192.0.2.54")))
+
+
+def test_a_zone_in_a_file_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "nic0.json").write_text(
+        '{"ipv6": {"address": "fe80::2%a\\nb/64", "gateway": "fe80::1%eth0\\nnameserver ::1",'
+        ' "nameservers": ["fe80::53%eth0"]}}'
+    )
+    assert Leases(tmp_path).read("nic0") == Told(ipv6=Lease("", "", ("fe80::53%eth0",)))
 
 
 def test_what_a_client_puts_in_the_place_of_a_lease_leads_nowhere(tmp_path: Path) -> None:
