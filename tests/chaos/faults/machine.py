@@ -21,8 +21,8 @@ def power_cut(target: Target, _fault: Fault) -> Harm:
 
 def _boots(target: Target, *words: str) -> Harm:
     machine = target.site.machine
-    # The first thing systemd does to the last processes is SIGSTOP: nsenter(1), which runs the agent,
-    # takes that over, and nobody tells it to go on, as it is no process of the host.
+    # The first thing systemd does to the last processes is SIGSTOP. nsenter(1), which runs the
+    # agent, takes that over, and nobody tells it to go on: it is no process of the host.
     target.site.agent.close()
     began = time.monotonic()
     for word in words:
