@@ -15,13 +15,20 @@ from typing import Any
 import pytest
 
 from machines import Machine
+from security import ground
+from security.attack import About
 from security.campaign import Outcome, base64s, connections, encoded, outcomes
-from security.hostile import PLANTED, About, abouts, attacks
+from security.hostile import PLANTED, attacks
 from security.siege import Siege
 from security.verbs import HELLO, PREFIX, TARGET, VERBS, Kind, good, kinds, message
 from vdsm_contract.limits import MAX_MESSAGE
 
-PAIRS = [(verb, about) for verb in VERBS for about in About if about in abouts(verb)]
+PAIRS = [
+    (verb, about)
+    for verb in VERBS
+    for about in About
+    if any(each.about is about and each.in_host for each in attacks(verb))
+]
 WALKS = [verb for verb in VERBS if Kind.PATH in kinds(verb)]
 LEAST = int(os.environ.get("VDSM_SECURITY_ROUNDS", "10"))
 """Calls that must meet the link, and as many that must meet the place. More of them by hand."""
@@ -129,8 +136,12 @@ def test_a_message_beyond_the_limit_runs_nothing(door: Door, verb: str) -> None:
 
 @dataclass(frozen=True)
 class Campaign:
-    """How all attacks ended, the host before and after them, and supervdsm's journal of them."""
+    """How all attacks ended, the host before and after them, and supervdsm's journal of them.
 
+    `controls` is how the good calls ended that attacks begin with.
+    """
+
+    controls: list[tuple[str, str]]
     outcomes: list[Outcome]
     before: list[str]
     after: list[str]
@@ -142,22 +153,49 @@ class Campaign:
 
 
 @pytest.fixture(scope="module")
-def campaign(siege: Siege) -> Campaign:
+def campaign(siege: Siege) -> Iterator[Campaign]:
     siege.attack("plant", directory=PLANTED, target=TARGET)
-    pid, before, since = siege.host.pid("supervdsm"), siege.state(), siege.now()
-    split = connections([attack for verb in VERBS for attack in attacks(verb)])
+    try:
+        ground.lay(siege)
+        yield attacked(siege, called(siege, ground.calls()))
+    finally:
+        called(siege, ground.removal())
+        ground.clear(siege)
+
+
+def called(siege: Siege, calls: ground.Calls) -> list[tuple[str, str]]:
+    """Make calls one after the other; return the verb of each and its error, or nothing."""
+    messages = [message(verb, parameters) for verb, parameters in calls]
+    [answers] = siege.attack("talk", connections=[base64s(HELLO, *messages)])
+    errors = [str(json.loads(each).get("error", "")) for each in answers[1:]]
+    return [(verb, error) for (verb, _), error in zip(calls, errors, strict=True)]
+
+
+def attacked(siege: Siege, controls: list[tuple[str, str]]) -> Campaign:
+    pid, since = siege.host.pid("supervdsm"), siege.now()
+    before = [*siege.state(), *mounts(siege)]
+    every = [each for verb in VERBS for each in attacks(verb) if each.in_host]
+    split = connections(every)
     answers = siege.attack("talk", connections=[encoded(each) for each in split])
     return Campaign(
+        controls=controls,
         outcomes=[
             outcome
             for connection, told in zip(split, answers, strict=True)
             for outcome in outcomes(connection, told)
         ],
         before=before,
-        after=siege.state(),
+        after=[*siege.state(), *mounts(siege)],
         same_process=siege.host.pid("supervdsm") == pid,
         journal=siege.journal("supervdsm", since).splitlines(),
     )
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ground.ELSEWHERE])
+def test_the_good_call_that_attacks_begin_with_passes(campaign: Campaign, verb: str) -> None:
+    errors = [error for each, error in campaign.controls if each == verb]
+    assert errors
+    assert set(errors) == {""}
 
 
 @pytest.mark.parametrize(("verb", "about"), PAIRS, ids=lambda each: getattr(each, "value", each))

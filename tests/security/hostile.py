@@ -1,121 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a compromised vdsm would put into each argument, and what may come back."""
 
-import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
 from functools import cache
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-from security.verbs import TARGET, Argument, Kind, Shape, arguments, good, kind, kinds, replaced
-
-LONG: Final = "A" * 5000
-"""Longer than any path or name."""
-
-PATHS: Final = (
-    *("", ".", "..", "/", "//", "/..", "../../etc", "etc/passwd", "/etc", "/etc/passwd"),
-    *("/proc/self/root/..", "/proc/1/root/etc", "/proc/self/fd/0", "/proc/self/cwd", "/sys"),
-    *("/dev/null", "/dev/mem", "/dev/fd/0", "/dev/shm/x", "/host/etc", "/run/vdsm/svdsm.sock"),
-    *("/rhev", "/rhev/", "/rhev/data-center", "/rhev/data-center/", "/rhev/data-center2/x"),
-    "/rhev/data-center/../../etc",
-    "/rhev/data-center/mnt/../../../etc",
-    "/rhev/data-center/./mnt",
-    "/rhev/data-center//mnt",
-    "//rhev/data-center/mnt",
-    "/rhev/data-center/mnt/",
-    "/rhev/data-center/mnt/x\0y",
-    "/rhev/data-center/mnt/x\ny",
-    "/rhev/data-center/mnt/\u202etxt",
-    f"/rhev/data-center/mnt/{'n' * 256}",
-    f"/rhev/data-center/{'d/' * 2100}x",
-    "/rhev/data-center/mnt/\ud800",
-)
-NAMES: Final = (
-    *("\0", "\n", "a\0b", "a\nb", "a b", "a\tb", "-o", "--help", "-", "@", ";id", "|id", "&"),
-    *("$(id)", "`id`", "${IFS}", "%s%n", "*", "?", "{a,b}", "~root", "a/b", "nic0/../lo", "\\"),
-    *("all", "default", "vdsm.service", "x.mount", "\x1b[2J", "\x7f", "\u202e", "\u2028"),
-    *("\uff0e\uff0e\uff0f", "caf\u00e9", "\ud800", "\udcff", "0", "-1", "None", "null", "true"),
+from security import requests
+from security.attack import About, Attack
+from security.values import (
     LONG,
+    NAMES,
+    NUMBERS,
+    OPTIONS,
+    PATHS,
+    SOURCES,
+    SYSFS,
+    WRONG_TYPES,
 )
-OPTIONS: Final = (
-    *(
-        "suid",
-        "dev",
-        "exec",
-        "nosuid,suid",
-        "ro,dev",
-        "exec,noexec,exec",
-        "loop",
-        "loop=/dev/loop0",
-    ),
-    *("remount", "remount,exec", "bind,remount", "user", "users", "owner", "group", "helper=sh"),
-    *("X-mount.mkdir", "x-systemd.automount", "X-mount.subdir=../..", "context=x", "fscontext=x"),
-    *("lowerdir=/,upperdir=/etc,workdir=/tmp", "shared", "rshared", "move", "rbind", "offset=4"),
-    *("uid=0", "gid=0", "umask=0", "logdev=/dev/sda", "journal_path=/etc", "errors=panic", "sb=1"),
-    *("mounthost=x", "clientaddr=x", "bg", "ro,,suid", "RO", "ro\0", "ro\nsuid", "ro suid", "-o"),
-    *("ro=1", "=", ",=,", "ro;id", LONG),
+from security.verbs import (
+    BRIDGE,
+    FOREIGN,
+    LEADS_BACK,
+    NICS,
+    TARGET,
+    Argument,
+    Kind,
+    Shape,
+    arguments,
+    good,
+    kind,
+    kinds,
+    replaced,
 )
-SYSFS: Final = (
-    "/sys/kernel/mm/hugepages/hugepages-2048kB/../../ksm/run",
-    "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages",
-    "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages\n",
-    "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages/",
-    "/sys/kernel/mm/hugepages/hugepages-*/nr_hugepages",
-    "/sys/devices/system/node/node0/../node0/hugepages/hugepages-2048kB/nr_hugepages",
-    "/sys/devices/system/node/node\u0660/hugepages/hugepages-2048kB/nr_hugepages",
-    "/sys/kernel/uevent_helper",
-    "/sys/power/state",
-    "/proc/sys/kernel/core_pattern",
-)
-SOURCES: Final = (
-    *("/dev/sda", "/dev/mapper/control", "/dev/disk/../mem", "/dev/kmsg", "/dev/loop-control"),
-    *("/srv/attack/..", "/srv/attack/../attack", "/srv//attack", "/var/lib/vdsm/storage"),
-    *("/run/vdsm/storage", "/var/lib/containers", "/usr", "/home/../etc", "tmpfs", "proc", "sysfs"),
-    *("-o:/x", "-x:/y", ":/", "a:/../b", "host:relative", "[::1", "h:/x\ny", "//server/share"),
-)
-"""Of a bind mount: the type is `none` in all of these calls."""
-NUMBERS: Final = (*(-1, -(2**31), -(2**63), 2**63, 2**64, 10**30, 1e308, -1e308, 0.5),)
-WRONG_TYPES: Final[dict[Shape, tuple[object, ...]]] = {
-    Shape.TEXT: (5, True, [], {}, {"__class__": "x"}),
-    Shape.NUMBER: ("5", [], {}),
-    Shape.FLAG: ("yes", 1, [], None),
-    Shape.TREE: ("x", 5, [], None, [[]]),
+
+DEVICES: Final = {
+    "network.SetPortMirroring network": ("lo", NICS[2], FOREIGN, f"{BRIDGE} "),
+    "network.SetPortMirroring target": ("lo", BRIDGE, FOREIGN, LEADS_BACK),
+    "network.UnsetPortMirroring network": ("lo", NICS[2], FOREIGN, f"{BRIDGE} "),
+    **{
+        f"network.{verb} device": (
+            *("../conf/all", f"../conf/{NICS[0]}", f"./{NICS[0]}", f"{NICS[0]}/", f"{NICS[0]}/."),
+            *(f"lo/../{NICS[0]}", "../../ipv4/conf/default", f"{NICS[0]}\n"),
+        )
+        for verb in ("SetRpFilterLoose", "SetRpFilterStrict")
+    },
 }
-
-_ATTRIBUTES: Final = (
-    *("nic", "bonding", "vlan", "bridged", "mtu", "stp", "defaultRoute", "bootproto", "ipaddr"),
-    *("netmask", "gateway", "ipv6addr", "ipv6gateway", "ipv6autoconf", "dhcpv6", "switch"),
-    *("nameservers", "hostQos", "custom", "prefix", "remove", "hooks", "__class__", "exec"),
-)
-
-
-class About(Enum):
-    """What is wrong with a call."""
-
-    TYPE = "typed"
-    PATH = "path"
-    NAME = "name"
-    NUMBER = "number"
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One call: `field` is what a refusal must name; empty where a part of it is named."""
-
-    verb: str
-    about: About
-    parameters: dict[str, Any]
-    field: str
-    may_pass: bool = False
-    """The text is only compared: an answer is no breach, if it tells and changes nothing."""
-
-    @property
-    def malformed(self) -> bool:
-        """Whether it has a lone surrogate: that is no text, so the whole message is none."""
-        text = json.dumps(self.parameters, ensure_ascii=False)
-        return any("\ud800" <= each <= "\udfff" for each in text)
+"""What is there, and may not be had. Without a policy these calls would pass."""
 
 
 @cache
@@ -124,24 +55,39 @@ def abouts(verb: str) -> frozenset[About]:
     return frozenset(attack.about for attack in attacks(verb))
 
 
-def attacks(verb: str) -> Iterator[Attack]:
-    """Yield all hostile calls of a verb."""
+@cache
+def only_compared(verb: str, about: About) -> bool:
+    """Whether a verb takes all of these, because it only compares them."""
+    return all(
+        each.may_pass for each in attacks(verb) if each.about is about and not each.malformed
+    )
+
+
+@cache
+def attacks(verb: str) -> tuple[Attack, ...]:
+    """Return all hostile calls of a verb."""
+    return tuple(_attacks(verb))
+
+
+def _attacks(verb: str) -> Iterator[Attack]:
     for name, value in (("no such argument", 1), ("flowId", LONG), ("flowId", ["x"])):
-        yield Attack(verb, About.TYPE, {**good(verb), name: value}, name)
+        yield Attack(verb, About.TYPE, {**good(verb), name: value}, name, value)
     for argument in arguments(verb):
         for wrong in WRONG_TYPES[argument.shape]:
-            yield Attack(verb, About.TYPE, replaced(argument, wrong), argument.field)
+            yield Attack(verb, About.TYPE, replaced(argument, wrong), argument.field, wrong)
         match argument.shape:
             case Shape.NUMBER:
                 passes = argument.name == "seen"  # any number is a time
                 for number in NUMBERS:
                     whole = replaced(argument, number)
-                    yield Attack(verb, About.NUMBER, whole, argument.field, passes)
+                    yield Attack(verb, About.NUMBER, whole, argument.field, number, passes)
             case Shape.TEXT:
                 yield from _texts(argument)
     if Kind.REQUEST in kinds(verb):
-        # One code reads the requests of both verbs. Each call reads the kernel: they take a while.
-        yield from islice(_requests(verb), 0, None, 4 if verb == "network.PlanNetworks" else 1)
+        for attack in requests.attacks(verb):
+            # What may pass is only planned.
+            if verb == "network.PlanNetworks" or not attack.may_pass:
+                yield attack
 
 
 def _texts(argument: Argument) -> Iterator[Attack]:
@@ -149,6 +95,7 @@ def _texts(argument: Argument) -> Iterator[Attack]:
     more = {Kind.SYSFS: SYSFS, Kind.SOURCE: SOURCES}.get(of, ())
     values = [(About.PATH, value) for value in (*PATHS, *more)]
     values += [(About.NAME, value) for value in NAMES]
+    values += [(About.NAME, value) for value in DEVICES.get(f"{argument.verb} {argument.name}", ())]
     if of is Kind.OPTIONS:
         values += [(About.NAME, value) for value in OPTIONS]
         values.remove((About.PATH, ""))  # no option is asked for
@@ -157,49 +104,30 @@ def _texts(argument: Argument) -> Iterator[Attack]:
         # ValidateAccess may look at anything of vdsm's own, also at a socket.
         verb = argument.verb
         for name in PLANTS:
-            whole = replaced(argument, f"{PLANTED}/{name}")
+            path = f"{PLANTED}/{name}"
             passes = verb == "storage.Fuser" or (verb, name) == ("storage.ValidateAccess", "socket")
-            yield Attack(verb, About.PATH, whole, argument.field, passes)
+            whole = replaced(argument, path)
+            yield Attack(verb, About.PATH, whole, argument.field, path, passes)
     for about, value in values:
+        passes = of is Kind.COMPARED or (of is Kind.KEY and bool(_KEY.fullmatch(value)))
         whole = replaced(argument, value)
-        yield Attack(argument.verb, about, whole, argument.field, of is Kind.COMPARED)
+        yield Attack(argument.verb, about, whole, argument.field, value, passes)
 
 
-def _requests(verb: str) -> Iterator[Attack]:
-    """Networks and bonds on a NIC that is not there: whatever else is wrong, nothing may happen."""
-    values = [(About.PATH, each) for each in PATHS] + [(About.NAME, each) for each in NAMES]
-    for about, value in values:
-        for parts in _named(value):
-            yield Attack(verb, about, {**good(verb), **parts}, "")
-    anything: list[tuple[About, object]] = [*values, *((About.NUMBER, each) for each in NUMBERS)]
-    anything += [(About.TYPE, each) for each in ([], [[]], {"a": {"b": "c"}})]
-    for which, name in enumerate(_ATTRIBUTES):
-        for about, any_value in anything[which % 8 :: 8]:
-            network = {"nic": "nonic", "vlan": 7, name: any_value}
-            yield Attack(verb, about, {**good(verb), "networks": {"net7": network}}, "")
-    for about, any_value in anything:
-        network = {"net7": {"nic": "nonic"}}
-        for parts in (
-            {"networks": {"net7": any_value}},
-            {"bondings": {"bond7": any_value}},
-            {"networks": network, "options": {"connectivityCheck": any_value}},
-            {"networks": network, "options": {"connectivityTimeout": any_value}},
-        ):
-            yield Attack(verb, about, {**good(verb), **parts}, "")
-
-
-def _named(value: str) -> Iterator[dict[str, object]]:
-    yield {"networks": {value: {"nic": "nonic"}}}
-    yield {"networks": {value: {"remove": True}}}
-    yield {"bondings": {value: {"nics": ["nonic", "nonic2"]}}}
-    yield {"bondings": {"bond7": {"nics": ["nonic", value]}}}
-    yield {"bondings": {"bond7": {"nics": ["nonic"], "options": f"mode=1 {value}"}}}
-    custom = {"bridge_opts": f"group_fwd_mask={value}"}
-    yield {"networks": {"net7": {"nic": "nonic", "custom": custom}}}
-    yield {"networks": {"net7": {"nic": "nonic", "nameservers": [value]}}}
-
+_KEY: Final = re.compile(r"[A-Za-z_]{1,64}")
 
 PLANTED: Final = f"{TARGET}-planted"
 """A directory that vdsm fills with things that are not what they seem, see `attacks/plant.py`."""
 
-PLANTS: Final = ("link", "link/attack", "up", "magic", "socket", "file/x", "loop", "dangling")
+PLANTS: Final = (
+    "link",
+    "link/attack",
+    "mount",
+    "up",
+    "magic",
+    "socket",
+    "file/x",
+    "loop",
+    "dangling",
+)
+"""`mount` leads to a mount of the host that nobody uses."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from security.hostile import About, abouts
+from security.attack import About
+from security.ground import ELSEWHERE
+from security.hostile import attacks, only_compared
 from security.promises import Promise
-from security.verbs import VERBS, Kind, Shape, arguments, kinds, texts
+from security.verbs import SETTINGS, VERBS, Kind, Shape, arguments, kinds, texts
 
 PAGE: Final = Path(__file__).parents[2] / "docs/security.md"
 BEGIN: Final = (
@@ -27,6 +29,7 @@ _HOST: Final = "tests/host/test_security.py"
 _STRAIN: Final = "tests/host/test_security_container.py"
 _SECRETS: Final = "tests/host/test_security_secrets.py"
 _DECLARED: Final = "tests/unit/security/test_declarations.py"
+_SYSFS: Final = "tests/process/security/test_sysfs.py"
 _FLOWS: Final = "tests/process/supervdsm/server/test_flows.py"
 
 _UNITS: Final = "tests/host/test_units.py"
@@ -95,6 +98,8 @@ CONTAINER: Final[dict[str, str]] = {
 }
 """What docs/security.md promises beside the verbs, and the test that shows it."""
 
+_ARGUMENTS: Final = (Promise.TYPED, Promise.PATH, Promise.NAME, Promise.NUMBER)
+
 SECRET_NAME: Final = re.compile(
     r"pass(word|wd|code|phrase)|secret|token|credential|ticket|private_?key|opts$|options$",
     re.IGNORECASE,
@@ -106,21 +111,31 @@ _NO_SECRETS: Final = frozenset({"network.SetupNetworks options", "network.PlanNe
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands for a promise of a verb: `tests` by their node ids, or a `reason` without any."""
+    """What stands for a promise of a verb: `tests` by their node ids, or a `reason` without any.
+
+    `compared`: they show that it is all taken, and only compared.
+    """
 
     tests: tuple[str, ...] = ()
     reason: str = ""
+    compared: bool = False
 
     def __str__(self) -> str:
         if not self.tests:
             return self.reason
+        if self.compared:
+            return "compared"
         return "own" if any(test.endswith("]") for test in self.tests) else "door"
 
 
 def cell(verb: str, promise: Promise) -> Cell:
     """Return the cell of a verb and a promise; an empty one if nothing stands there."""
     reason = next((text for text in _reasons(verb, promise)), "")
-    return Cell(reason=reason) if reason else Cell(tuple(_tests(verb, promise)))
+    if reason:
+        return Cell(reason=reason)
+    tests = tuple(_tests(verb, promise))
+    compared = promise in _ARGUMENTS and only_compared(verb, About(promise.key))
+    return Cell(tests, compared=compared and bool(tests))
 
 
 def may_be_secret(verb: str) -> bool:
@@ -168,8 +183,7 @@ def _tests(verb: str, promise: Promise) -> Iterator[str]:
             yield f"{_FLOWS}::test_a_verb_beyond_its_limit_is_answered_and_keeps_its_lock"
             yield f"{_STRAIN}::test_what_wears_a_connection_out_ends_it"
         case Promise.TYPED | Promise.PATH | Promise.NAME | Promise.NUMBER:
-            if About(promise.key) in abouts(verb):
-                yield f"{_HOST}::test_hostile_arguments_are_refused[{verb}-{promise.key}]"
+            yield from _of_arguments(verb, About(promise.key))
         case Promise.LINK:
             for level in ("last", "upper"):
                 yield f"{_HOST}::test_a_link_swapped_in_is_not_followed[{verb}-{level}]"
@@ -181,6 +195,19 @@ def _tests(verb: str, promise: Promise) -> Iterator[str]:
             yield f"{_HOST}::test_each_call_leaves_one_line[{verb}]"
         case Promise.SECRET:
             yield f"{_SECRETS}::test_secret_arguments_of_the_contract_are_in_no_log[{verb}]"
+
+
+def _of_arguments(verb: str, about: About) -> Iterator[str]:
+    """Yield the tests of hostile arguments, and of the good call that they differ from."""
+    mine = [each for each in attacks(verb) if each.about is about]
+    if any(each.in_host for each in mine):
+        yield f"{_HOST}::test_hostile_arguments_are_refused[{verb}-{about.value}]"
+    if mine and verb in SETTINGS:
+        yield f"{_SYSFS}::test_hostile_arguments_write_nothing[{verb}-{about.value}]"
+    if mine and verb in (*SETTINGS, *ELSEWHERE):
+        yield f"{_SYSFS}::test_the_good_call_passes[{verb}]"
+    if mine and verb not in ELSEWHERE:
+        yield f"{_HOST}::test_the_good_call_that_attacks_begin_with_passes[{verb}]"
 
 
 def table() -> dict[str, dict[Promise, Cell]]:

@@ -20,6 +20,10 @@ from vdsm_contract.declare import Verb, camel
 from vdsm_contract.interfaces import ALL
 from vdsm_contract.version import CONTRACT_VERSION
 
+SETTINGS: Final = ("host.KsmTune", "host.HugepagesAlloc", "network.ChangeNumvfs")
+"""Verbs that write into sysfs, which a test host has read-only: that they fail there shows nothing.
+They are attacked over a tree that stands for it, too."""
+
 PREFIX: Final = "org.ovirt.supervdsm."
 
 VERBS: Final[dict[str, Verb]] = {
@@ -30,6 +34,20 @@ VERBS: Final[dict[str, Verb]] = {
 TARGET: Final = "/rhev/data-center/mnt/attack"
 SOURCE: Final = "/srv/attack"
 """A directory of the host that vdsm may bind."""
+
+NICS: Final = ("veth_att0", "veth_att1", "veth_att2")
+"""Of the test host, see `security.ground`: for a network, for a bond, and below BRIDGE."""
+BRIDGE: Final = "attacked"
+"""A network with a bridge, which is there."""
+TAP: Final = "tap_att"
+FOREIGN: Final = "foreign_att"
+"""A bridge that is no network's."""
+LEADS_BACK: Final = "far_att2"
+"""A veth whose other end is a port of BRIDGE."""
+
+
+PCI_ADDRESS: Final = "ffff:ff:1f.7"
+"""Of no device: no test host has one with virtual functions."""
 
 
 class Shape(Enum):
@@ -68,15 +86,16 @@ class Kind(Enum):
     SYSFS = "a file of sysfs, by a pattern"
     NAME = "the name of a device or of a network"
     CHOICE = "a word of a closed list"
+    KEY = "a name by a pattern, which is only compared"
     OPTIONS = "options of a closed list"
     REQUEST = "networks and bonds"
     COMPARED = "only compared"
 
 
 _TEXTS: Final[dict[str, Kind]] = {
-    "service.Hello contract": Kind.COMPARED,
+    "service.Hello contract": Kind.CHOICE,
     "host.HugepagesAlloc path": Kind.SYSFS,
-    "host.CheckQemuConfContains key": Kind.COMPARED,
+    "host.CheckQemuConfContains key": Kind.KEY,
     "host.CheckQemuConfContains value": Kind.COMPARED,
     "storage.Mount fsSpec": Kind.SOURCE,
     "storage.Mount fsFile": Kind.PATH,
@@ -104,6 +123,32 @@ _TEXTS: Final[dict[str, Kind]] = {
     "network.GetLldpInfo devices.[]": Kind.COMPARED,
 }
 
+_NETWORK: Final[dict[str, object]] = {
+    "nic": NICS[0],
+    "vlan": 7,
+    "bridged": True,
+    "mtu": 1500,
+    "stp": False,
+    "defaultRoute": False,
+    "bootproto": "none",
+    "ipaddr": "198.51.100.7",
+    "netmask": "255.255.255.0",
+    "gateway": "198.51.100.1",
+    "ipv6addr": "2001:db8::7/64",
+    "ipv6gateway": "2001:db8::1",
+    "switch": "legacy",
+}
+_BOND: Final[dict[str, object]] = {
+    "nics": [NICS[1]],
+    "options": "mode=1 miimon=100",
+    "hwaddr": "02:00:00:00:00:07",
+}
+_CHANGE: Final[dict[str, object]] = {
+    "networks": {"net7": _NETWORK},
+    "bondings": {"bond7": _BOND},
+    "options": {"connectivityCheck": False},
+}
+
 _GOOD: Final[dict[str, dict[str, object]]] = {
     "service.Hello": {"contract": CONTRACT_VERSION},
     "host.KsmTune": {"tuning": {}},
@@ -118,20 +163,21 @@ _GOOD: Final[dict[str, dict[str, object]]] = {
     "storage.ValidateAccess": {"user": "vdsm", "groups": ["kvm"], "targetPath": TARGET, "perms": 5},
     "storage.SanlockDirectDump": {"path": f"{TARGET}/ids"},
     "network.WatchLinks": {"cursor": "none"},
-    "network.SetupNetworks": {"networks": {}, "bondings": {}, "options": {}},
-    "network.PlanNetworks": {"networks": {}, "bondings": {}, "options": {}},
+    "network.SetupNetworks": _CHANGE,
+    "network.PlanNetworks": _CHANGE,
     "network.ConfirmConnectivity": {"seen": 0},
-    "network.SetPortMirroring": {"network": "nonet", "target": "notap"},
-    "network.UnsetPortMirroring": {"network": "nonet", "target": "notap"},
-    "network.SetRpFilterLoose": {"device": "nodevice"},
-    "network.SetRpFilterStrict": {"device": "nodevice"},
-    "network.ChangeNumvfs": {"pciPath": "ffff:ff:1f.7", "numvfs": 0},
+    "network.SetPortMirroring": {"network": BRIDGE, "target": TAP},
+    "network.UnsetPortMirroring": {"network": BRIDGE, "target": TAP},
+    "network.SetRpFilterLoose": {"device": NICS[1]},
+    "network.SetRpFilterStrict": {"device": NICS[1]},
+    "network.ChangeNumvfs": {"pciPath": PCI_ADDRESS, "numvfs": 0},
     "network.GetLldpInfo": {"devices": []},
 }
 
 
 def good(verb: str) -> dict[str, Any]:
-    """Return arguments that pass, but for the one that the caller replaces."""
+    """Return arguments that pass, once `security.ground` is laid, or over a tree that stands for
+    sysfs: a test makes each of these calls."""
     copy: dict[str, Any] = json.loads(json.dumps(_GOOD.get(verb, {})))
     return copy
 

@@ -18,6 +18,7 @@ def main():
     os.makedirs(config["target"], exist_ok=True)
     for name, target in {
         "link": "/host/etc",
+        "mount": "/host/srv/attack-mounted",
         "up": "../../../..",
         "magic": "/proc/self/root",
         "loop": "loop",

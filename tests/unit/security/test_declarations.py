@@ -6,7 +6,8 @@ import json
 import msgspec
 import pytest
 
-from security.hostile import About, abouts, attacks
+from security.attack import About
+from security.hostile import abouts, attacks
 from security.matrix import SECRET_NAME, may_be_secret
 from security.verbs import HELLO, VERBS, Shape, arguments, good, message, said, texts
 from vdsm_contract.limits import MESSAGE_DEADLINE
