@@ -27,6 +27,11 @@ _FLAGS: Final = frozenset(
     }
 )
 _NUMBERS: Final = frozenset({"vlan", "prefix", "connectivityTimeout"})
+_OUT_OF_RANGE: Final = (
+    *(("mtu", 0), ("mtu", 67), ("mtu", 65536)),
+    *(("vlan", 4095), ("vlan", 65536), ("prefix", 33)),
+)
+"""Right numbers, but for what they are of."""
 _INSTEAD: Final = {"nic": ("vlan",), "bonding": ("nic", "vlan"), "prefix": ("netmask",)}
 """What must go, for the attribute to be looked at. A VLAN is named by its NIC."""
 _ANY_FIELD: Final = frozenset({"remove"})
@@ -71,6 +76,9 @@ def _attributes(verb: str) -> Iterator[Attack]:
         for about, value in _ANYTHING[which % _PARTS :: _PARTS]:
             if not _is_right(name, value):
                 yield _attribute(verb, about, name, value)
+    for name, number in _OUT_OF_RANGE:
+        yield _attribute(verb, About.NUMBER, name, number)
+        yield _attribute(verb, About.NUMBER, name, str(number))
     for nic in ("lo", BRIDGE, FOREIGN):
         yield _attribute(verb, About.NAME, "nic", nic)
     for about, value in _VALUES:
