@@ -28,6 +28,8 @@ from vdsm_contract.version import CONTRACT_VERSION, RELEASE
 
 _log: Final = logging.getLogger("supervdsm")
 _BACKLOG: Final = 512
+DRAIN_SECONDS: Final = 20.0
+"""How long calls in flight may take at the end: less than what the unit waits for us."""
 
 _EXAMPLES: Final = """\
 examples:
@@ -124,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--drain-seconds",
         type=float,
-        default=20.0,
+        default=DRAIN_SECONDS,
         metavar="SECONDS",
         help="how long calls in flight may take at the end (default: %(default)s)",
     )

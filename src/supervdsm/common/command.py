@@ -5,7 +5,7 @@ The child leads a process group of its own. When the limit is reached, the whole
 so that no grandchild (mount.nfs under mount, say) lives on. A child that the kernel holds in D
 state can not be waited for: it is left behind and the caller gets TimedOut.
 
-A stop of our container reaches children, too, and does them nothing: see `lifecycle.STOP`.
+A stop of our service does not reach children: ExecStop= in supervdsm.container signals us alone.
 """
 
 import os

@@ -6,10 +6,6 @@ READY=1 is sent once a call went through. WATCHDOG=1 is sent only after a probe 
 of a call (listening thread, session thread, dispatch): a process that only looks alive is killed by
 systemd. SIGTERM drains and ends with 0; an Unexpected, or a dead listening thread, drains and
 ends with 1, and systemd starts the next instance.
-
-`podman stop`, and so `systemctl restart`, sends its signal to every process of a container in the
-host's pid namespace: to a child of a call in flight, too, which is to end before we do. So ours is
-stopped by SIGWINCH, as httpd is: who does not ask for that signal ignores it (signal(7)).
 """
 
 import logging
@@ -32,8 +28,6 @@ from vdsm_contract.interfaces import Service
 from vdsm_contract.wire import Channel, MessageTooSlow, OutgoingRequest, StreamClosed, encode
 
 _log: Final = logging.getLogger(__name__)
-STOP: Final = signal.SIGWINCH
-"""The signal that podman stops our container with."""
 _IDLE_SECONDS: Final = 10.0
 """How often the listening thread is looked at when no watchdog waits for us."""
 _PROBES_PER_INTERVAL: Final = 3
@@ -69,7 +63,7 @@ class Lifecycle:
         Nobody is served before `first` is done: calls wait in the socket. What fails in it is
         logged and does not keep us from serving.
         """
-        for number in (STOP, signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         _do(first)
         stop_reaper = threading.Event()

@@ -11,9 +11,11 @@ from vdsm_tool.finding import Finding, fail, ok, unknown, warn
 from vdsm_tool.host import Host
 
 _MIN_SYSTEMD: Final = 252
-"""The oldest systemd of a distribution that ships podman 5 (EL 9)."""
+"""The oldest systemd of a distribution that ships such a podman (EL 9)."""
 
-_MIN_PODMAN: Final = (5, 0)
+MIN_PODMAN: Final = (5, 3)
+"""The oldest podman that makes of our units what they say: it knows `DefaultDependencies=` in
+[Quadlet], without which supervdsm would wait for the network that it brings up."""
 
 _GENERATORS: Final = (
     "/etc/systemd/system-generators/podman-system-generator",
@@ -58,7 +60,7 @@ def systemd(host: Host) -> Finding:
 def podman(host: Host) -> Finding:
     """Return whether the host's podman is new enough."""
     name = "podman"
-    install = "Install podman 5 or newer (Debian 13, EL 9.5, Fedora 40 and later have it)."
+    install = "Install podman 5.3 or newer (Debian 13, EL 9.6, Fedora 42 and later have it)."
     try:
         text = host.run(["podman", "version", "--format", "json"])
         version = str(json.loads(text)["Client"]["Version"])
@@ -67,7 +69,7 @@ def podman(host: Host) -> Finding:
         return fail(name, error.sentence, install)
     except (ValueError, KeyError, TypeError) as error:
         return unknown(name, f"its answer cannot be read: {error}", "`podman version` by hand.")
-    if numbers < _MIN_PODMAN:
+    if numbers < MIN_PODMAN:
         return fail(name, f"version {version}", install)
     return ok(name, f"version {version}")
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The unit files in quadlet/, as text: what each must say, and that the contract says the same."""
 
+import re
+
 import pytest
 
-from supervdsm.server import lifecycle
+from supervdsm.main import DRAIN_SECONDS
 from unitfiles import QUADLET, UnitFile, read_unit, seconds
 from vdsm_contract import paths
 from vdsm_contract.systemd import WATCHDOG_ENV
+from vdsm_tool.fitness.containers import MIN_PODMAN
 
 CONTAINERS = ("vdsm.container", "supervdsm.container")
 SOCKETS = ("vdsm.socket", "supervdsm.socket")
@@ -22,17 +25,20 @@ UNITS = (
     *CONTAINERS, *SOCKETS, *DAEMONS, *LEASES, *UPGRADE, *METRICS, "vdsm-run.volume", "vdsm.target",
 )  # fmt: skip
 
-# Of podman-systemd.unit(5) 5.4, the oldest podman that we support: those that we use.
+# Of podman-systemd.unit(5): those that we use. Quadlet makes no service of a file with another one.
 KEYS = {
     "Container": {
         "AddCapability", "AddDevice", "ContainerName", "DropCapability", "Entrypoint", "Exec",
         "Group", "GroupAdd", "HostName", "Image", "LogDriver", "Network", "NoNewPrivileges",
-        "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile", "StopSignal", "StopTimeout",
-        "Ulimit", "User", "Volume",
+        "Notify", "PodmanArgs", "Pull", "ReadOnly", "SeccompProfile", "StopTimeout", "Ulimit",
+        "User", "Volume",
     },
     "Volume": {"Device", "Options", "Type", "VolumeName"},
     "Quadlet": {"DefaultDependencies"},
 }  # fmt: skip
+
+SINCE = {"GroupAdd": (5, 1), "DefaultDependencies": (5, 3)}
+"""The podman that brought a key; 5.0 has the others."""
 
 
 @pytest.fixture(params=UNITS)
@@ -53,10 +59,12 @@ def test_a_comment_explains_every_line(unit: UnitFile) -> None:
     assert [line for line in unit.lines if not line.explained] == []
 
 
-def test_podman_5_4_knows_every_key(unit: UnitFile) -> None:
-    for line in unit.lines:
-        if line.section in KEYS:
-            assert line.key in KEYS[line.section]
+def test_the_oldest_podman_that_the_check_lets_pass_knows_every_key() -> None:
+    used = {(line.section, line.key) for name in UNITS for line in read_unit(name).lines}
+    known = {(section, key) for section, keys in KEYS.items() for key in keys}
+    assert {(section, key) for section, key in used if section in KEYS} == known
+    newest = max(SINCE.get(key, (5, 0)) for _, key in known)
+    assert newest == MIN_PODMAN
 
 
 def test_nothing_waits_for_the_network() -> None:
@@ -123,10 +131,18 @@ def test_podman_ends_a_container_before_systemd_ends_podman(container: UnitFile)
     assert grace < seconds(container.value("Service", "TimeoutStopSec"))
 
 
-def test_a_stop_does_nothing_to_what_supervdsm_s_calls_have_started() -> None:
+def test_supervdsm_has_ended_before_podman_stops_all_that_its_calls_have_started() -> None:
     unit = read_unit("supervdsm.container")
     assert "--pid=host" in unit.words("Container", "PodmanArgs")  # so podman signals them all
-    assert unit.value("Container", "StopSignal") == lifecycle.STOP.name
+    # Quadlet adds podman's stop after this one. "$$": systemd hands "$" on.
+    found = re.fullmatch(
+        r"-/bin/sh -c '\{ podman kill --signal=TERM supervdsm && "
+        r"timeout (\d+) podman wait --ignore supervdsm; "
+        r'\[ "\$\$\?" != 124 \] \|\| podman kill --signal=KILL supervdsm; \} >/dev/null\'',
+        unit.value("Service", "ExecStop"),
+    )
+    assert found
+    assert DRAIN_SECONDS < float(found[1]) < seconds(unit.value("Service", "TimeoutStopSec"))
 
 
 def test_the_daemon_learns_the_watchdog_interval_from_the_unit(container: UnitFile) -> None:

@@ -41,9 +41,9 @@ def test_an_old_systemd_is_refused(
 
 @pytest.mark.parametrize(
     ("version", "level"),
-    [("4.9.4", Level.FAIL), ("5.0.0-rc1", Level.OK), ("5.4.2", Level.OK), ("10.0.1", Level.OK)],
+    [("4.9.4", Level.FAIL), ("5.2.5", Level.FAIL), ("5.3.0-rc1", Level.OK), ("10.0.1", Level.OK)],
 )
-def test_podman_5_is_needed(
+def test_podman_5_3_is_needed(
     host: Host, answers: dict[str, str], version: str, level: Level
 ) -> None:
     answers["podman version --format json"] = f'{{"Client": {{"Version": "{version}"}}}}'
