@@ -87,6 +87,13 @@ def test_drop_ins_of_the_operator_are_honoured(host: Machine) -> None:
     host.sh(f"rm -r {directory}; systemctl daemon-reload; systemctl restart vdsm.service")
 
 
+def test_each_podman_of_a_unit_is_told_of_the_bound_store(host: Machine) -> None:
+    units = "/usr/share/containers/systemd"
+    assert host.run("grep", "-rqE", "podman --storage-opt=[^ ]+ kill ", units).returncode == 0
+    found = host.run("grep", "-rE", "podman (exec|kill|wait) ", units, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+
+
 def test_a_hung_daemon_is_killed_by_the_watchdog(host: Machine) -> None:
     """The way there goes through `podman kill`, which needs the bound store, too."""
     main = "$(pgrep -P $(systemctl show -P MainPID vdsm.service))"
