@@ -29,19 +29,27 @@ _FLAGS: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the file, or all of them. `mounts` are targets, `devices` names of devices."""
+    """A line of the file, or all of them."""
 
     mounts: frozenset[str] = frozenset()
+    """Targets that are unmounted."""
     devices: frozenset[str] = frozenset()
+    """Names of devices that a change of networks may touch."""
+    mirrored: frozenset[str] = frozenset()
+    """Names of bridges whose mirroring of ports ends."""
 
 
 @contextmanager
 def noted(
-    path: Path = PATH, *, mounts: Collection[str] = (), devices: Collection[str] = ()
+    path: Path = PATH,
+    *,
+    mounts: Collection[str] = (),
+    devices: Collection[str] = (),
+    mirrored: Collection[str] = (),
 ) -> Iterator[None]:
     """Write down that the block may take away these, if an upgrade wants to know. Never raises by
     itself: a note that cannot be written must not fail the call."""
-    asked = Asked(frozenset(mounts), frozenset(devices))
+    asked = Asked(frozenset(mounts), frozenset(devices), frozenset(mirrored))
     _note(path, asked)
     try:
         yield
@@ -60,13 +68,19 @@ def _note(path: Path, asked: Asked) -> None:
         _log.warning("An upgrade may take what was asked for now for damage: %s", error)
         return
     try:
-        line = msgspec.json.encode(asked) + b"\n"
+        # The newline before it ends a line that was cut off.
+        line = b"\n" + msgspec.json.encode(asked) + b"\n"
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size + len(line) > _MOST:
             _log.warning("An upgrade may take what was asked for now for damage: %s is full", path)
             return
-        os.write(fd, line)
-    except OSError as error:
+        written = os.write(fd, line)
+        if written < len(line):
+            _log.warning(
+                "An upgrade may take what was asked for now for damage: %d of %d bytes fit into %s",
+                *(written, len(line), path),
+            )
+    except (OSError, ValueError) as error:  # ValueError: a name that is no UTF-8
         _log.warning("An upgrade may take what was asked for now for damage: %s", error)
     finally:
         os.close(fd)
@@ -90,13 +104,14 @@ def read(path: Path = PATH) -> Asked:
         return Asked()
     with open(fd, "rb") as file:
         lines = file.read(_MOST).splitlines()
-    mounts: set[str] = set()
-    devices: set[str] = set()
-    for line in lines:
+    found: list[Asked] = []
+    for line in filter(None, lines):
         try:
-            one = msgspec.json.decode(line, type=Asked)
+            found.append(msgspec.json.decode(line, type=Asked))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue  # cut off by a kill, or by a disk that is full
-        mounts |= one.mounts
-        devices |= one.devices
-    return Asked(frozenset(mounts), frozenset(devices))
+    return Asked(
+        frozenset[str]().union(*(one.mounts for one in found)),
+        frozenset[str]().union(*(one.devices for one in found)),
+        frozenset[str]().union(*(one.mirrored for one in found)),
+    )

@@ -167,7 +167,7 @@ class NetworkRoom(interfaces.Network):
 
     def unset_port_mirroring(self, network: str, target: str) -> None:
         running = self._store.running()
-        with asked.noted(self._asked, devices={network} & running.networks.keys()):
+        with asked.noted(self._asked, mirrored={network} & running.networks.keys()):
             mirror.unset_port_mirroring(network, target, running)
 
     def set_rp_filter_loose(self, device: str) -> None:

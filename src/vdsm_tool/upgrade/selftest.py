@@ -10,7 +10,8 @@ no time can cure ends the test at once:
     vdsm       answers through TLS and says the pair's release; its answer has the networks, which
                it asks supervdsm for: a read with privilege
     host       has all mounts and networks of before, but for what a client of vdsm had removed or
-               changed meanwhile; networks of such changes are as supervdsm is told to have them
+               changed meanwhile; such changes have come to their end, and their networks are as
+               supervdsm is told to have them, with what DHCP gave to them
     calm       systemd restarted no service meanwhile, for CALM seconds at least
 
 No question here can change anything, nor confirm a network change, and each has a limit in time.
@@ -217,11 +218,14 @@ def _host(before: Snapshot, host: Host, excused: list[str]) -> list[str]:
         # Behind it: what a call took away was noted before it did.
         wanted = asked.read(host.path(asked.PATH))
         found = snapshot.missing(before, after, wanted)
-        undone = settled.undone(wanted.devices, host) if found.networks else []
+        undone = settled.undone(wanted.devices, before, after, host) if found.networks else []
     except ToolError as error:
         return [_sentence(error.sentence, error.hint)]
     except OSError as error:
         return [_sentence(f"What was asked for cannot be read: {error}", "`vdsm-tool status`")]
+    if found.networks and _changing(host):
+        # Put back or not, nobody knows yet how these networks shall be.
+        undone.append("A change of networks has not come to its end")
     excused[:] = [*found.mounts, *found.networks]
     lost = [*found.lost, *undone]
     if lost:

@@ -8,6 +8,7 @@ of vdsm asked for that (`vdsm_contract.asked`).
 """
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
@@ -23,11 +24,14 @@ from vdsm_tool.host import Host, Mount
 FORMAT: Final = 1
 _DHCP_CLIENTS: Final = "vdsm-dhcp@"
 _BELOW: Final = DATA_CENTER.parent
-_DEVICE: Final = re.compile(r"(?:^link|^DHCP client of|\bport of|\bon|\biif|\boif) ([^\s,:]+)")
-"""Where a line names a device."""
-_TABLE: Final = re.compile(r"^(?:\w+ )?(?:route|rule) .* table (\d+)$")
-_SHARED_TABLES: Final = frozenset({"", "253", "254"})
-"""No table, default and main: any device may have routes there."""
+_ITSELF: Final = re.compile(r"(?:link|DHCP client of) ([^\s:]+)")
+"""A line about a device. What it is a port of, or a VLAN on, it outlives: a change that touches it
+names it, too."""
+_ON: Final = re.compile(r"\bon ([^\s:]+)")
+"""Where another line names the device that it goes with."""
+_RULE: Final = re.compile(r"rule 3200 of IPv[46] (?:.* )?to table (\d+)$")
+"""A rule of source routing: supervdsm touches those of this priority alone (upstream-vdsm 3.5)."""
+_IIF: Final = re.compile(r"\biif (\S+)")
 
 NOTHING: Final = Asked()
 
@@ -76,14 +80,9 @@ def missing(before: Snapshot, after: Snapshot, asked: Asked = NOTHING) -> Missin
     found = Missing([], [], [])
     for line, sentence in _missing(before.mounts, after.mounts):
         (found.mounts if _unmounted(line, asked.mounts) else found.lost).append(sentence)
-    tables = {
-        table
-        for line in before.networks
-        if (table := _table(line)) not in _SHARED_TABLES and _names(line, asked.devices)
-    }
+    tables = {_source_table(name) for name in asked.devices}
     for line, sentence in _missing(before.networks, after.networks):
-        touched = _names(line, asked.devices) or _table(line) in tables
-        (found.networks if touched else found.lost).append(sentence)
+        (found.networks if _touched(line, asked, tables) else found.lost).append(sentence)
     return found
 
 
@@ -94,14 +93,25 @@ def _unmounted(line: str, targets: Collection[str]) -> bool:
     return any(key.endswith(f" on {target}") or f" on {target}/" in key for target in targets)
 
 
-def _names(line: str, devices: Collection[str]) -> bool:
-    return any(name in devices for name in _DEVICE.findall(line))
+def _touched(line: str, asked: Asked, tables: Collection[int]) -> bool:
+    """Return whether what was asked for could take away what `line` says; `tables` are the routing
+    tables of its devices."""
+    if line.startswith("rule "):
+        rule = _RULE.match(line)
+        return rule is not None and (
+            int(rule[1]) in tables or not asked.devices.isdisjoint(_IIF.findall(line))
+        )
+    itself = _ITSELF.match(line)
+    names = [itself[1]] if itself else _ON.findall(line)
+    return not asked.devices.isdisjoint(names) or any(
+        line.startswith(f"shaping on {bridge}: clsact ") for bridge in asked.mirrored
+    )
 
 
-def _table(line: str) -> str:
-    """Return the routing table of a route or a rule; empty for other lines."""
-    found = _TABLE.search(line)
-    return found[1] if found else ""
+def _source_table(device: str) -> int:
+    """Return the number of the table that oVirt gives to a device's source routes (upstream-vdsm
+    3.5)."""
+    return zlib.adler32(device.encode())
 
 
 def _missing(before: Iterable[str], after: Iterable[str]) -> Iterator[tuple[str, str]]:

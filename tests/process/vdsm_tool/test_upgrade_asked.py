@@ -48,9 +48,10 @@ class Upgrade:
     def compare(self) -> tuple[Missing, list[str]]:
         """Return what is missing, and what is left to do for networks that were to change."""
         wanted = asked.read(self._path)
-        found = snapshot.missing(Snapshot([], self.before), Snapshot([], self._lines()), wanted)
+        before, after = Snapshot([], self.before), Snapshot([], self._lines())
         tree = Tree(self.host.directory / "tree", Path("/proc"), no_command)
-        return found, settled.undone(wanted.devices, tree)
+        left = settled.undone(wanted.devices, before, after, tree)
+        return snapshot.missing(before, after, wanted), left
 
     def _lines(self) -> list[str]:
         with inside(self.host.namespace) as call:
@@ -112,3 +113,41 @@ def test_a_change_that_failed_has_lost_nothing(
     assert error is not None
     found, undone = upgrade.compare()
     assert (found.lost, found.networks, undone) == ([], [], [])
+
+
+def test_a_request_for_what_is_there_excuses_nothing(upgrade: Upgrade) -> None:
+    upgrade.host.setup(NETWORKS)
+    upgrade.host.ip("link del changes")
+    found, undone = upgrade.compare()
+    assert any(line.startswith("The link changes: bridge") for line in found.lost)
+    assert (found.networks, undone) == ([], [])
+
+
+def test_the_end_of_a_mirroring_excuses_the_loss_of_nothing_else(upgrade: Upgrade) -> None:
+    upgrade.host.ip("link set nic6 up")
+    with upgrade.host.client() as client:
+        client.network.set_port_mirroring("stays", "nic6")
+        upgrade.begin()
+        client.network.unset_port_mirroring("stays", "nic6")
+    upgrade.host.ip("addr del 10.0.1.2/24 dev stays")
+    found, _undone = upgrade.compare()
+    assert any("10.0.1.2/24 on stays" in line for line in found.lost)
+    assert found.networks == ["The shaping on stays: clsact ffff: is gone"]
+
+
+def test_a_foreign_port_of_a_bridge_that_changes_is_not_excused(upgrade: Upgrade) -> None:
+    upgrade.host.ip("link set nic5 master changes up")
+    upgrade.begin()
+    upgrade.host.setup({"changes": {"nic": "nic2", "mtu": 1300}})
+    assert upgrade.compare()[0].lost == []
+    upgrade.host.ip("link set nic5 nomaster")
+    assert any("link nic5" in line for line in upgrade.compare()[0].lost)
+
+
+def test_a_foreign_port_of_a_bridge_that_is_removed_is_excused(upgrade: Upgrade) -> None:
+    upgrade.host.ip("link set nic5 master goes up")
+    upgrade.begin()
+    upgrade.host.setup({"goes": {"remove": True}})
+    found, undone = upgrade.compare()
+    assert (found.lost, undone) == ([], [])
+    assert any("link nic5" in line for line in found.networks)

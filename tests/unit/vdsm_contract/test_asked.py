@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What was asked for during an upgrade: it is noted only then, and says no more than that."""
 
+import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,31 @@ def test_the_next_upgrade_knows_nothing_of_it(path: Path) -> None:
 def test_a_line_that_is_cut_off_spoils_no_other(path: Path) -> None:
     path.write_bytes(b'{"mounts":["/rhev/a"]}\n\xff\n[1]\n{"mounts":["/rhev/b')
     assert asked.read(path) == Asked(frozenset({"/rhev/a"}))
+
+
+def test_a_note_after_one_that_was_cut_off_is_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked.begin(path)
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda fd, line: write(fd, line[:12]))
+        with caplog.at_level(logging.WARNING), asked.noted(path, mounts=["/rhev/a"]):
+            pass
+    assert "12 of " in caplog.text
+    with asked.noted(path, mounts=["/rhev/b"], mirrored=["red"]):
+        pass
+    assert asked.read(path) == Asked(frozenset({"/rhev/b"}), mirrored=frozenset({"red"}))
+
+
+def test_a_name_that_is_no_utf_8_fails_no_call(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked.begin(path)
+    with caplog.at_level(logging.WARNING), asked.noted(path, mounts=["/rhev/\udcff"]):
+        pass
+    assert "may take what was asked for now for damage" in caplog.text
+    assert asked.read(path) == Asked()
 
 
 def test_it_does_not_grow_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

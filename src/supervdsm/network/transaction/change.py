@@ -107,7 +107,9 @@ class Changer:
 
         Raises NetworkChangeFailed, TimedOut, and what `confirm` raises.
         """
-        with asked.noted(self.asked, devices=change.devices):
+        # What is so already is not touched: its loss would be damage.
+        touched = change.devices if change.operations else ()
+        with asked.noted(self.asked, devices=touched):
             self._make(change, confirm)
 
     def _make(self, change: Change, confirm: Callable[[], None]) -> None:

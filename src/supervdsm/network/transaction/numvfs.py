@@ -33,7 +33,8 @@ def change(
     """
     function = numvfs.at_address(sysfs, pci_path)
     recovery.settle()
-    with asked.noted(noted, devices=[function.nic, *function.nics]):
+    touched = [] if function.number == number else [function.nic, *function.nics]
+    with asked.noted(noted, devices=touched):
         numvfs.change(function, number)
     device = Device(name=function.nic, numvfs=number)
     try:

@@ -99,9 +99,11 @@ def scene(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Scene:
             raise VersionMismatch(server=scene.health.contract, client=contract)
         return scene.health
 
-    def undone(devices: Collection[str], host: Host) -> list[str]:
-        assert devices == scene.asked.devices
-        return scene.undone
+    def undone(
+        devices: Collection[str], before: Snapshot, after: Snapshot, host: Host
+    ) -> list[str]:
+        assert (devices, before, after) == (scene.asked.devices, BEFORE, scene.after)
+        return [*scene.undone]
 
     monkeypatch.setattr(asked, "read", lambda _path: scene.asked)
     monkeypatch.setattr(settled, "undone", undone)
@@ -270,9 +272,16 @@ def test_a_change_of_networks_that_is_under_way_is_waited_for(
     journal = scene.host.path(NETWORK_JOURNAL)
     journal.parent.mkdir(parents=True)
     journal.touch()
-    looks = iter([["half"], ["half"], ["half"], []])
-    monkeypatch.setattr(settled, "undone", lambda _devices, _host: next(looks))
+    looks = iter(range(3))
+
+    def undone(*_: object) -> list[str]:
+        if next(looks, None) is None:
+            journal.unlink(missing_ok=True)
+        return []
+
+    monkeypatch.setattr(settled, "undone", undone)
     assert scene.check() == []
+    assert next(looks, None) is None
 
 
 def test_a_change_of_networks_is_not_waited_for_without_end(
@@ -284,6 +293,20 @@ def test_a_change_of_networks_is_not_waited_for_without_end(
     journal.parent.mkdir(parents=True)
     journal.touch()
     assert len(scene.check()) == 1
+
+
+def test_a_change_of_networks_that_was_not_put_back_is_a_problem(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selftest, "_CHANGE", 0.05)
+    journal = scene.host.path(NETWORK_JOURNAL)
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    scene.asked = Asked(devices=frozenset({"red"}))
+    assert scene.check() == []  # nothing is missing
+    scene.after = Snapshot(BEFORE.mounts, [])
+    [problem] = scene.check()
+    assert problem.startswith("A change of networks has not come to its end; ")
 
 
 def test_without_a_comparable_snapshot_the_rest_is_tested(scene: Scene) -> None:

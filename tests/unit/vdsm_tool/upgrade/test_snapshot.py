@@ -134,6 +134,8 @@ def test_a_link_that_is_set_down_is_missed() -> None:
     assert len(snapshot.missing(before, after).lost) == 4  # the VLAN was down before
 
 
+RED = 42402108
+"""oVirt's routing table for red: Adler-32 of its name."""
 SOUND = Snapshot(
     mounts=[
         "mount of nfs1:/data on /rhev/data-center/mnt/nfs1:_data: nfs4, rw",
@@ -143,15 +145,21 @@ SOUND = Snapshot(
     networks=[
         "link red: bridge, mtu 9000, up",
         "link eth0: NIC, port of red, mtu 9000, up",
-        "link eth0.7: vlan, tag 7 on eth0, mtu 1500, up",
+        "link red.7: vlan, tag 7 on red, mtu 1500, up",
         "link on: NIC, mtu 1500, up",
         "address 192.0.2.1/24 on red",
-        "route to 0.0.0.0/0 via 192.0.2.254 on red in table 77",
+        f"route to 0.0.0.0/0 via 192.0.2.254 on red in table {RED}",
+        f"route to 10.0.0.0/8 via 198.51.100.1 on eth9 in table {RED}",
         "route to 198.51.100.0/24 via 192.0.2.8 on red and on eth9 in table 254",
+        "route to 10.1.0.0/16 via 192.0.2.8 on red in table 77",
+        f"rule 3200 of IPv4 from 192.0.2.0/24 to table {RED}",
+        "rule 3200 of IPv4 to 192.0.2.0/24 iif red to table 254",
+        f"rule 100 of IPv4 from 192.0.2.0/24 to table {RED}",
         "rule 3200 of IPv4 from 192.0.2.0/24 to table 77",
         "rule 3201 of IPv4 to 192.0.2.0/24 iif red to table 254",
-        "rule 3202 of IPv4 from 203.0.113.0/24 to table 254",
         "shaping on eth9: hfsc 1388:",
+        "shaping on red: clsact ffff:",
+        "shaping on red: hfsc 1388:",
         "DHCP client of red",
     ],
 )
@@ -179,12 +187,21 @@ def test_only_what_names_a_device_of_a_change_that_was_asked_for_is_no_loss() ->
     bare = replace_networks(SOUND, [])
     found = snapshot.missing(SOUND, bare, Asked(devices=frozenset({"red"})))
     assert [line.removeprefix("The ").removesuffix(" is gone") for line in found.lost] == [
-        "link eth0.7: vlan, tag 7 on eth0, mtu 1500, up",
+        "link eth0: NIC, port of red, mtu 9000, up",
         "link on: NIC, mtu 1500, up",
-        "rule 3202 of IPv4 from 203.0.113.0/24 to table 254",
+        "link red.7: vlan, tag 7 on red, mtu 1500, up",
+        f"route to 10.0.0.0/8 via 198.51.100.1 on eth9 in table {RED}",
+        f"rule 100 of IPv4 from 192.0.2.0/24 to table {RED}",
+        "rule 3200 of IPv4 from 192.0.2.0/24 to table 77",
+        "rule 3201 of IPv4 to 192.0.2.0/24 iif red to table 254",
         "shaping on eth9: hfsc 1388:",
     ]
     assert len(found.networks) == len(SOUND.networks) - len(found.lost)
+
+
+def test_the_end_of_a_mirroring_takes_the_room_for_its_filters_and_nothing_else() -> None:
+    found = snapshot.missing(SOUND, NOTHING, Asked(mirrored=frozenset({"red"})))
+    assert found.networks == ["The shaping on red: clsact ffff: is gone"]
 
 
 def test_a_device_whose_name_is_a_word_of_the_lines_excuses_only_itself() -> None:

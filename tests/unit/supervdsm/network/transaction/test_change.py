@@ -268,6 +268,17 @@ def test_an_upgrade_is_told_what_a_change_may_touch_before_it_does(
     assert "eth3" not in seen[0]
 
 
+def test_an_upgrade_is_told_nothing_of_a_change_that_touches_nothing(
+    site: Site, tmp_path: Path
+) -> None:
+    site.changer.make(change(site))
+    path = tmp_path / asked.FILE_NAME
+    asked.begin(path)
+    replace(site.changer, asked=path).make(change(site, persistent=True))
+    assert asked.read(path) == asked.Asked()
+    assert site.store.persistent() != Configuration()
+
+
 def test_an_upgrade_is_told_what_a_way_back_may_touch(site: Site, tmp_path: Path) -> None:
     record = site.changer._begin(change(site))
     assert record is not None
