@@ -131,6 +131,8 @@ class TestVm(Machine):
             "UserKnownHostsFile": "/dev/null",
             "LogLevel": "ERROR",
             "ConnectTimeout": "20",
+            # On a busy machine, QEMU may do nothing for the network for so long.
+            "ConnectionAttempts": "4",
             "ServerAliveInterval": "10",
             "ServerAliveCountMax": "6",
             # The cheapest for an emulated processor.

@@ -83,7 +83,13 @@ def main(directory: Path) -> dict[str, object]:
             thread.join()
         seen["ended after"] = time.monotonic() - began
         seen["said"] = list(said)
-        seen["states"] = [state(pid) for pid in pids]
+        # SIGKILL wakes each for a moment, to wait on in a way that nothing ends.
+        settled = time.monotonic() + 10
+        while (states := [state(pid) for pid in pids]) != ["D"] * len(pids):
+            if time.monotonic() > settled:
+                break
+            time.sleep(0.01)
+        seen["states"] = states
         seen["slower"] = busy / calm
         began = time.monotonic()
         seen["at once"] = [attempt() for _ in range(100)]
