@@ -15,24 +15,10 @@ LONG = 60.0
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Our end of a connection, and the caller's."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours, theirs
-
-
-@pytest.fixture
 def bell() -> Iterator[int]:
     made = os.eventfd(0)
     yield made
     os.close(made)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as made:
-        yield made
 
 
 def served(ours: socket.socket) -> ServedCall:

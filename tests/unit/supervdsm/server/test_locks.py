@@ -3,7 +3,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -21,20 +20,6 @@ LONG = 60.0
 
 class Parameters(msgspec.Struct):
     path: str = "/some/where"
-
-
-@pytest.fixture
-def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Our end of a connection, and the caller's."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours, theirs
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as made:
-        yield made
 
 
 def call(limit: float = LONG, caller: socket.socket | None = None) -> ServedCall:
