@@ -21,14 +21,16 @@ CONFIG: Final = {"socket": str(SUPERVDSM_SOCKET), "contract": CONTRACT_VERSION}
 _PLACES: Final = f"{TARGET}* /srv/attack*"
 
 # What supervdsm could have changed, on the host and in the kernel: names, owners, modes, sizes,
-# times and link targets of the system's files, and settings by their values.
+# times and link targets of the system's files, and settings by their values. The kernel's own work
+# ends first: with each address that is new comes a route, once nobody else is found to have it.
 _STATE: Final = r"""
+until [ -z "$(ip -6 address show tentative)" ]; do sleep 0.2; done
 find /etc /usr /root /boot /opt /home /srv /var/lib/vdsm/supervdsm /var/lib/vdsm/staging \
     /var/lib/vdsm/persistence /var/lib/vdsm/dhcp /dev -xdev \
     \( -path /dev/pts -o -path /dev/shm -o -path /dev/char -o -type c \) -prune -o \
     -printf '%p %M %U %G %l %y\n' 2>/dev/null | sort
 find /etc /usr/bin /usr/sbin /root /srv -xdev -type f -printf '%p %s %T@\n' 2>/dev/null | sort
-awk '{ print $3, $4, $5, $6 }' /proc/1/mountinfo | grep -v /overlay/ | sort
+awk '{ print $3, $4, $5, $6 }' /proc/1/mountinfo | grep -v -e /overlay/ -e /run/credentials/ | sort
 ip -o link show | sed 's/ state [A-Z]*//'
 ip -o address show scope global
 ip route show table all; ip rule show
