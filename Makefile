@@ -74,7 +74,7 @@ compare-designs: $(VENV)/installed ## kill models of oVirt's four designs, write
 TIME ?= 5m
 
 chaos: $(VENV)/installed ## kill, stop, fill and cut under load for TIME=5m; SEED=N repeats a run
-	containers/chaos --time $(TIME) $(if $(SEED),--seed $(SEED))
+	containers/chaos --time $(TIME) $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 fuzz: ## feed the readers of others' bytes with nonsense: TARGET=, RUNS=N or TIME=10m, JOBS=N
 	containers/fuzz $(TARGET) $(if $(RUNS),--runs $(RUNS)) $(if $(JOBS),--jobs $(JOBS)) \

@@ -14,6 +14,8 @@ from hypothesis import settings
 
 from machines import Report
 
+pytest_plugins = ["skips"]
+
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

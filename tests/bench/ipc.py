@@ -23,6 +23,7 @@ import ipc_peers
 from bench_interface import Bench
 from ipc_peers import Call, Peer
 from measure import REPEATS, in_turns, timed_threads
+from placing import on_one_processor
 from stats import Summary
 
 from vdsm_contract import systemd
@@ -86,17 +87,6 @@ def ours(proxy: Supervdsm) -> dict[str, Peer]:
         return partial(bench.devices, count) if count else proxy.service.ping
 
     return {OURS: Peer(connect), AUDITED: Peer(lambda _count: bench.audited)}
-
-
-@contextmanager
-def on_one_processor() -> Iterator[None]:
-    """Keep this process, and those that it starts, on one processor."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(before)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 @contextmanager
