@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from vdsm.storage import errors, model
@@ -63,11 +63,17 @@ class TaskStore:
         return str(self._files.root)
 
     def create(self, task: TaskRecord, job: JobRecord) -> None:
-        """Begins to keep a task. Raises TaskPersistError."""
+        """Begins to keep a task. Raises TaskPersistError, and leaves nothing of it then."""
         with _saving(task.id):
             self._files.mkdir(task.id)
-            self._files.write(_file(task.id, JOB_SUFFIX, 0), task_state.encode_job(job))
-            self._save(task)
+        try:
+            with _saving(task.id):
+                self._files.write(_file(task.id, JOB_SUFFIX, 0), task_state.encode_job(job))
+                self._save(task)
+        except errors.TaskPersistError:
+            with suppress(errors.StorageError):  # what stays is taken away when it is loaded
+                self.remove(task.id)
+            raise
 
     def save(self, task: TaskRecord) -> None:
         """Raises TaskPersistError."""

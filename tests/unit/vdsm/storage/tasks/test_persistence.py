@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +55,27 @@ class KilledFiles(LocalFiles):
             raise Killed
         type(self).left -= 1
         return operation(*args, **kwargs)
+
+
+class FullFiles(LocalFiles):
+    """Has room for `left` files more."""
+
+    left = 0
+
+    def _run(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        if operation.__name__ == "write":
+            if type(self).left == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            type(self).left -= 1
+        return operation(*args, **kwargs)
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_task_that_cannot_be_written_leaves_nothing(tmp_path: Path, room: int) -> None:
+    FullFiles.left = room
+    with pytest.raises(errors.TaskPersistError, match=f"{ID}: .*No space left"):
+        TaskStore(FullFiles(tmp_path)).create(TASK, JOB)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_kept_is_loaded(tmp_path: Path) -> None:
