@@ -55,6 +55,14 @@ class Cgroup:
         except FileNotFoundError:
             return []
 
+    def processes(self) -> list[str]:
+        """Return what is in it and below it, for people: pid, state, group and command of each."""
+        found = []
+        for directory, _, _ in os.walk(self.path):
+            group = Path(directory).relative_to(self.path)
+            found += [f"{pid} {_shown(pid)} in {group}" for pid in self.pids(str(group))]
+        return found
+
     def wait_empty(self, limit: float) -> bool:
         """Wait at most `limit` seconds until no process is left; return whether that is so."""
         deadline = time.monotonic() + limit
@@ -102,3 +110,14 @@ class Cgroup:
                     raise
                 if time.monotonic() > deadline:
                     raise Failed(f"{self.path} does not go away: {error.strerror}") from error
+
+
+def _shown(pid: int) -> str:
+    """Return a process' state and command (proc_pid_stat(5), proc_pid_cmdline(5))."""
+    process = Path("/proc") / str(pid)
+    try:
+        state = (process / "stat").read_text().rpartition(") ")[2][:1]
+        command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return f"{state} {command.strip() or (process / 'comm').read_text().strip()}"
+    except OSError:
+        return "gone"

@@ -98,13 +98,17 @@ class Machine(ABC):
     def power_off(self) -> None:
         """Shut it down as an operator does; cut its power if that does not end in time."""
         try:
-            self.run("systemctl", "poweroff", limit=self.poweroff_limit)
+            # Whoever still waits when the last processes are stopped and killed may wait for ever:
+            # nsenter(1) stops with the command that it runs, and is none of them.
+            self.run("systemctl", "--no-block", "poweroff", limit=self.poweroff_limit)
             ended = self.cgroup.wait_empty(self.poweroff_limit)
         except Failed:
             # Cannot be reached, or was gone before it could answer.
             ended = self.cgroup.wait_empty(10)
         if not ended:
-            progress(f"{self.title} {self.name} does not power off; cutting its power")
+            progress(f"{self.title} {self.name} does not power off; cutting its power. Left are:")
+            for each in self.cgroup.processes():
+                progress(f"  {each}")
             self.power_cut()
 
     def remove(self) -> None:
