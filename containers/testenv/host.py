@@ -120,7 +120,9 @@ class TestHost(Machine):
         start += [f"--bind={here / 'containers'}:/var/lib/containers"]
         if images is not None:
             start += [f"--bind-ro={images}:{config.STORE_IN_MACHINE}"]
-        return start
+        # systemd-nspawn (252) may leave the console unread: a slow shutdown tells there of each unit,
+        # and would wait for ever.
+        return [*start, "--", "--show-status=no"]
 
     def power_cut(self) -> None:
         """SIGKILL its init: the kernel then ends everything else in it at once."""
