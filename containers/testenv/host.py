@@ -120,7 +120,7 @@ class TestHost(Machine):
         start += [f"--bind={here / 'containers'}:/var/lib/containers"]
         if images is not None:
             start += [f"--bind-ro={images}:{config.STORE_IN_MACHINE}"]
-        # systemd-nspawn (252) may leave the console unread: a slow shutdown tells there of each unit,
+        # systemd-nspawn (252) may leave the console unread: a shutdown tells there of each unit,
         # and would wait for ever.
         return [*start, "--", "--show-status=no"]
 
