@@ -26,6 +26,8 @@ _VOLATILE: Final = frozenset(
         "topology_change", "topology_change_detected", "group_addr", "promiscuity", "allmulti",
     }
 )  # fmt: skip
+_AGEING_TIME: Final = 30_000
+"""Of a bridge for which nobody asked for another, in 1/100 s."""
 _TABLES: Final = {"main": 254, "local": 255, "default": 253}
 
 
@@ -139,12 +141,21 @@ def _table(one: Any) -> int:
 
 def _still(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get("topology_change"):
+            value = _settled(value)
         return {
             key: _still(one)
             for key, one in value.items()
             if key not in _VOLATILE and not key.endswith("_timer")
         }
     return [_still(one) for one in value] if isinstance(value, list) else value
+
+
+def _settled(bridge: dict[str, Any]) -> dict[str, Any]:
+    """Return a bridge's data as they are again in a moment: while STP changes the topology, the
+    kernel forgets addresses after twice the forward delay (br_stp.c, __br_set_topology_change)."""
+    shortened = bridge["ageing_time"] == 2 * bridge["forward_delay"]
+    return {**bridge, "ageing_time": _AGEING_TIME} if shortened else bridge
 
 
 def _sorted(values: list[Any]) -> tuple[Any, ...]:
